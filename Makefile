@@ -1,0 +1,43 @@
+# One command each; every one does its own set-up and may be run again.
+PY := .venv/bin
+LOCK := --universal --python-version 3.11 --generate-hashes --no-annotate --quiet
+.PHONY: setup demo test check format lint types imports bench pictures lock
+
+setup: .venv/.done            # native packages, the locked environment, the two commands
+.venv/.done: pyproject.toml requirements/dev.lock requirements/tools.lock scripts/bootstrap
+	scripts/bootstrap
+	touch $@
+
+demo: setup                   # everything on one machine: server, two counters' data, cards, the screen
+	$(PY)/mykey demo
+
+test: setup
+	$(PY)/pytest $(ARGS)
+
+check: lint types imports test
+
+format: setup                 # writes; `lint` only looks
+	$(PY)/ruff format .
+	$(PY)/ruff check --fix .
+
+lint: setup
+	$(PY)/ruff format --check .
+	$(PY)/ruff check .
+
+types: setup
+	$(PY)/mypy
+
+imports: setup
+	PYTHONPATH=.:server $(PY)/lint-imports --no-cache
+
+bench: setup                  # figures as JSON on standard output; see docs/benchmarks.md
+	$(PY)/python -m bench
+
+pictures: setup               # the documents' PNGs, made from the running program
+	$(PY)/python scripts/pictures.py
+
+lock: setup                   # the only step that asks a package index for new versions
+	.tools/bin/uv pip compile requirements/tools.in $(LOCK) -o requirements/tools.lock
+	.tools/bin/uv pip compile pyproject.toml $(LOCK) --all-extras --group dev -o requirements/dev.lock
+	.tools/bin/uv pip compile pyproject.toml $(LOCK) --extra counter -o requirements/counter.lock
+	.tools/bin/uv pip compile pyproject.toml $(LOCK) --extra server -o requirements/server.lock

@@ -1,0 +1,1 @@
+"""Counter terminal for the My Number Card: which of its own member numbers is this."""

@@ -1,0 +1,100 @@
+"""The two seams to the world of cards, owned by the side that needs them.
+
+Every driver in `mykey_tui.reader` has these shapes, the emulated reader as much as PC/SC.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from enum import Enum, unique
+from typing import Protocol, TypeAlias
+
+
+class CardConnection(Protocol):
+    """A card that lies on a reader, inside one transaction."""
+
+    @property
+    def atr(self) -> bytes:
+        """Answer to reset; for telling storage cards apart, never for recognising a My Number Card."""
+        ...
+
+    def transmit(self, command: bytes) -> bytes:
+        """Send one command, return the data and the two status bytes.
+
+        Raises:
+            TransmissionError: the card did not answer.
+            ForbiddenApduError: the command is outside the allow-list; nothing was sent.
+        """
+        ...
+
+
+@unique
+class ReaderState(Enum):
+    """What the status line says of the reader."""
+
+    STARTING = "starting"
+    READY = "ready"
+    NO_READER = "no-reader"
+    NO_SERVICE = "no-service"
+    DENIED = "denied"
+
+
+@dataclass(frozen=True, slots=True)
+class CardArrived:
+    """A card was laid down, or lay there already when watching began."""
+
+    reader: str
+    atr: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CardLeft:
+    """The card was taken away."""
+
+    reader: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderChanged:
+    """A reader came or went, or the service behind it did. `reader` is empty where there is none."""
+
+    state: ReaderState
+    reader: str
+
+
+ReaderEvent: TypeAlias = CardArrived | CardLeft | ReaderChanged
+
+
+class CardReader(Protocol):
+    """A place where cards are laid. Used by one thread alone, but for `interrupt`."""
+
+    simulated: bool
+    """True where no plastic is involved; the screen then says SIMULATED."""
+
+    def wait(self, timeout_seconds: float) -> ReaderEvent | None:
+        """Block until something happens, at most `timeout_seconds`; None when nothing did.
+
+        Never raises for a reader or service that is gone: that is a `ReaderChanged`, and the
+        driver goes on trying, at its own pace. A card already present is reported first.
+        """
+        ...
+
+    def session(self) -> AbstractContextManager[CardConnection]:
+        """Connect to the card that lies there and hold a transaction.
+
+        After a PIN was sent the card is reset at the end, so that nobody signs after us.
+
+        Raises (on entering):
+            ReaderError: no reader, no service, or somebody holds the reader exclusively.
+            TransmissionError: no card, or one that does not answer.
+        """
+        ...
+
+    def interrupt(self) -> None:
+        """Make a blocked `wait` return None soon. From any thread, any number of times."""
+        ...
+
+    def close(self) -> None:
+        """Let go of everything; called by the thread that used it."""
+        ...

@@ -1,0 +1,1 @@
+"""The words of the business: values and rules, no input or output, standard library only."""

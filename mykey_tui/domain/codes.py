@@ -1,0 +1,95 @@
+"""Every code that a person can meet on the screen or a script in JSON.
+
+A code never changes its meaning. `docs/failure-codes.md` has a page section for each, the message
+catalogue a title, a sentence and a next step in both languages; a test compares the three.
+The codes of the concept paper's own messages keep the project's first names for them (S-DUP …).
+"""
+
+from __future__ import annotations
+
+from enum import Enum, unique
+
+
+@unique
+class Code(Enum):
+    """Stable name of an outcome; the value is what is shown."""
+
+    # Looking up
+    FOUND = "L-OK"
+    NOT_LINKED = "L-NONE"
+    SUSPENDED = "L-SUSP"
+    RENEWED = "L-RENEW"
+
+    # The card
+    CARD_REMOVED = "C-REMOVED"
+    CARD_UNREADABLE = "C-READ"
+    CARD_MUTE = "C-MUTE"
+    CARD_SLOW = "C-SLOW"
+    CARD_NOT_JPKI = "C-OTHER"
+    CARD_IS_POINT_CARD = "C-POINT"
+    CARD_IS_PHONE = "C-PHONE"
+    CARD_SWAPPED = "C-SWAP"
+    CARD_NOT_LAID = "C-WAIT"
+    PIN_BLOCKED = "C-PINLOCK"
+    CERTIFICATE_MALFORMED = "C-FORM"
+    CERTIFICATE_UNKNOWN_ISSUER = "C-ISSUER"
+    CERTIFICATE_FORGED = "C-FORGED"
+    CERTIFICATE_EXPIRED = "C-EXPIRED"
+    CERTIFICATE_NOT_YET_VALID = "C-NOTYET"
+    CERTIFICATE_WRONG_USAGE = "C-USAGE"
+    CERTIFICATE_WRONG_POLICY = "C-POLICY"
+    TRUST_NO_ANCHORS = "C-ANCHOR"
+    TRUST_CLOCK = "C-CLOCK"
+
+    # Linking
+    LINKED = "S-OK"
+    LINK_QUEUED = "S-QUEUED"
+    LINK_DUPLICATE = "S-DUP"
+    SERVICE_ID_TAKEN = "S-TAKEN"
+    SERVICE_ID_MALFORMED = "S-FMT"
+    SERVICE_ID_TYPED_DIFFERENTLY = "S-DIFF"
+    SERVICE_ID_IS_MY_NUMBER = "S-MYNO"
+    SERVICE_CARD_RANDOM = "S-RANDOM"
+    NOT_REGISTERED = "S-NOREG"
+    UNLINKED = "S-OFF"
+    MUTATION_INVALID = "S-INVALID"
+    MUTATION_PARKED = "S-PARKED"
+
+    # Hand-over to the existing system
+    HANDED_OVER = "H-OK"
+    HANDOVER_OFF = "H-OFF"
+    HANDOVER_FILE = "H-FILE"
+    HANDOVER_COMMAND = "H-CMD"
+    HANDOVER_TIMEOUT = "H-TIME"
+
+    # Reader and its service
+    READER_NO_SERVICE = "D-PCSC-STOPPED"
+    READER_DENIED = "D-PCSC-DENIED"
+    READER_NONE = "D-READER-NONE"
+    READER_BUSY = "D-READER-BUSY"
+    READER_LOST = "D-READER-LOST"
+
+    # The counter's own file
+    STORE_NONE = "K-NONE"
+    STORE_KEY = "K-KEY"
+    STORE_CORRUPT = "K-CORRUPT"
+    STORE_FULL = "K-FULL"
+    STORE_BUSY = "K-BUSY"
+    STORE_NEWER = "K-NEWER"
+    STORE_ENGINE = "K-ENGINE"
+
+    # Line and server
+    LINE_DOWN = "N-LINE"
+    SERVER_DENIED = "N-DENIED"
+    SERVER_BROKEN = "N-SERVER"
+    SERVER_CLOCK = "N-CLOCK"
+    SERVER_RESET = "N-RESET"
+
+    # Enrolment
+    ENROL_CODE = "E-CODE"
+    ENROL_TRIES = "E-TRIES"
+    ENROL_ALREADY = "E-ALREADY"
+    ENROL_EXTRA_MISSING = "E-EXTRA"
+
+    # Ours
+    BUG = "X-BUG"

@@ -1,0 +1,34 @@
+"""The digest of a scope: proof that counter and server hold the same rows.
+
+Sum modulo 2^128 of a keyed blake2b-128 of every live row, so that one change costs one
+subtraction and one addition. Keyed, because a plain sum can be steered by whoever chooses rows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from mykey_tui.domain.link import LinkRow, LinkStatus
+
+DIGEST_LENGTH = 16
+DIGEST_KEY_LENGTH = 32
+EMPTY_DIGEST = bytes(DIGEST_LENGTH)
+_MODULUS = 1 << (8 * DIGEST_LENGTH)
+
+
+def row_weight(digest_key: bytes, row: LinkRow) -> int:
+    """What a row adds to the sum; a removed row (tombstone) adds nothing."""
+    if row.status is LinkStatus.REMOVED:
+        return 0
+    binding = row.binding or b""
+    service_id = row.service_id.text.encode()
+    data = bytes([len(binding)]) + row.token + binding + bytes([row.status.value]) + service_id
+    return int.from_bytes(
+        hashlib.blake2b(data, digest_size=DIGEST_LENGTH, key=digest_key).digest(), "big"
+    )
+
+
+def replace(digest: bytes, *, removed: int, added: int) -> bytes:
+    """The digest after one row's old weight left and its new weight came."""
+    value = (int.from_bytes(digest, "big") - removed + added) % _MODULUS
+    return value.to_bytes(DIGEST_LENGTH, "big")

@@ -1,0 +1,129 @@
+"""Everything that can go wrong, drawn before it is written.
+
+    MyKeyError
+    ├── MalformedIdError          text that is no identifier, with the position
+    ├── MyNumberTypedError        a 12-digit My Number where it must not go
+    ├── CardError
+    │   ├── TransmissionError     no answer: pulled card, unplugged reader, dead service
+    │   ├── StatusError           the card answered, and the answer was not 9000
+    │   ├── MalformedResponseError  the card's bytes do not follow their own format
+    │   ├── ForbiddenApduError    a command that this product never sends
+    │   ├── WrongCardError        no JPKI application: another card
+    │   └── PinError              wrong or blocked PIN, with the tries left
+    ├── ReaderError               the reader or its service; carries a failure code
+    ├── StoreError                the counter's file; carries a failure code
+    ├── LineError                 the server was not reached
+    ├── ServerError               the server answered no, or not understandably; carries a code
+    └── HandOverError             the till's side did not take it; carries a failure code
+
+A failure that a person can meet carries a `Code` (see `domain.codes`), and the code has a page.
+"""
+
+from __future__ import annotations
+
+from mykey_tui.domain.codes import Code
+
+
+class MyKeyError(Exception):
+    """Root of all errors that the product raises on purpose."""
+
+
+class MalformedIdError(MyKeyError):
+    """Text that is no identifier. The text itself is not kept: it may be a person's."""
+
+    def __init__(self, what: str, *, position: int) -> None:
+        super().__init__(f"not a {what}: wrong at character {position}")
+        self.what = what
+        self.position = position
+
+
+class MyNumberTypedError(MyKeyError):
+    """12 digits with a My Number's check digit were typed where they must not go."""
+
+    def __init__(self) -> None:
+        super().__init__("a 12-digit My Number is never taken here")
+
+
+class CardError(MyKeyError):
+    """The card or its answer."""
+
+    code = Code.CARD_UNREADABLE
+
+
+class TransmissionError(CardError):
+    """The card did not answer. `removed` when the driver says that it was taken away."""
+
+    def __init__(self, message: str, *, removed: bool = False) -> None:
+        super().__init__(message)
+        self.removed = removed
+        self.code = Code.CARD_REMOVED if removed else Code.CARD_UNREADABLE
+
+
+class StatusError(CardError):
+    """The card answered with a status word other than 9000."""
+
+    def __init__(self, command: str, status_word: int) -> None:
+        super().__init__(f"{command}: status word {status_word:04X}")
+        self.status_word = status_word
+
+
+class MalformedResponseError(CardError):
+    """The card's bytes do not follow their own format (lying length, short answer)."""
+
+
+class ForbiddenApduError(CardError):
+    """A command outside the allow-list was about to be sent. A bug of ours, stopped in time."""
+
+
+class WrongCardError(CardError):
+    """No JPKI application on this card: a driving licence, a point card, a bank card."""
+
+    def __init__(self, code: Code) -> None:
+        super().__init__("no JPKI application on this card")
+        self.code = code
+
+
+class PinError(CardError):
+    """Wrong or blocked PIN. `tries_left` is 0 when it is blocked."""
+
+    def __init__(self, tries_left: int) -> None:
+        super().__init__(f"PIN refused, {tries_left} tries left")
+        self.tries_left = tries_left
+
+
+class ReaderError(MyKeyError):
+    """The reader or the PC/SC service."""
+
+    def __init__(self, code: Code, message: str = "") -> None:
+        super().__init__(message or code.value)
+        self.code = code
+
+
+class StoreError(MyKeyError):
+    """The counter's own file: key, disk, schema, damage."""
+
+    def __init__(self, code: Code, message: str = "") -> None:
+        super().__init__(message or code.value)
+        self.code = code
+
+
+class LineError(MyKeyError):
+    """The server was not reached: no line, wrong address, time-out. Nothing is known of it."""
+
+    code = Code.LINE_DOWN
+
+
+class ServerError(MyKeyError):
+    """The server was reached and refused, or could not be understood."""
+
+    def __init__(self, code: Code, message: str = "") -> None:
+        super().__init__(message or code.value)
+        self.code = code
+
+
+class HandOverError(MyKeyError):
+    """The existing system did not take the service ID."""
+
+    def __init__(self, code: Code, message: str = "") -> None:
+        super().__init__(message or code.value)
+        self.code = code

@@ -1,0 +1,93 @@
+"""What a service ID may look like at one provider, and the guard against the 12-digit My Number."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+from mykey_tui.domain.errors import MalformedIdError, MyNumberTypedError
+from mykey_tui.domain.ids import ServiceId
+
+SERVICE_ID_LENGTH_MAX = 32
+_FORMAT = re.compile(r"(digits|alnum):(\d{1,2})(?:-(\d{1,2}))?")
+_DIGITS = frozenset("0123456789")
+_ALNUM = _DIGITS | frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ-")
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceIdFormat:
+    """A provider's form: which characters, and how many of them.
+
+    Written `digits:10`, `alnum:1-32`. Not a regular expression, because it arrives from outside
+    and is applied to text from outside.
+    """
+
+    digits_only: bool = False
+    length_min: int = 1
+    length_max: int = SERVICE_ID_LENGTH_MAX
+
+    @classmethod
+    def parse(cls, text: str) -> ServiceIdFormat:
+        """Read the written form. Raises `MalformedIdError`."""
+        match = _FORMAT.fullmatch(text)
+        if match is None:
+            raise MalformedIdError("service ID format", position=1)
+        low = int(match[2])
+        high = int(match[3]) if match[3] else low
+        if not 1 <= low <= high <= SERVICE_ID_LENGTH_MAX:
+            raise MalformedIdError("service ID format", position=match.start(2) + 1)
+        return cls(digits_only=match[1] == "digits", length_min=low, length_max=high)
+
+    @property
+    def text(self) -> str:
+        """The written form."""
+        kind = "digits" if self.digits_only else "alnum"
+        if self.length_min == self.length_max:
+            return f"{kind}:{self.length_min}"
+        return f"{kind}:{self.length_min}-{self.length_max}"
+
+    @property
+    def is_twelve_digits(self) -> bool:
+        """True where the provider's own numbers have the shape of a My Number."""
+        return self.digits_only and self.length_min == self.length_max == 12
+
+    def check(self, text: str) -> ServiceId:
+        """Normalise what was typed, scanned or received, and check it.
+
+        Full-width becomes half-width, lower case upper case, surrounding blanks go.
+
+        Raises:
+            MalformedIdError: with the position (from 1) of the first wrong character, or of the
+                first missing one.
+            MyNumberTypedError: 12 digits that pass the My Number's check digit, at a provider
+                whose own numbers do not have 12 digits. The text is in no message.
+        """
+        normal = unicodedata.normalize("NFKC", text[: 4 * SERVICE_ID_LENGTH_MAX]).strip().upper()
+        if not self.is_twelve_digits and is_my_number(normal):
+            raise MyNumberTypedError
+        allowed = _DIGITS if self.digits_only else _ALNUM
+        for position, character in enumerate(normal[: self.length_max], start=1):
+            if character not in allowed:
+                raise MalformedIdError("service ID", position=position)
+        if not self.length_min <= len(normal) <= self.length_max:
+            raise MalformedIdError("service ID", position=min(len(normal), self.length_max) + 1)
+        return ServiceId(normal)
+
+
+ANY_SERVICE_ID = ServiceIdFormat()
+"""The default: 1 to 32 of 0-9, A-Z and the hyphen."""
+
+
+def is_my_number(text: str) -> bool:
+    """Whether 12 ASCII digits carry the check digit of a 個人番号.
+
+    The rule is public (総務省令第85号, 2014, article 5): weights 2-7 then 2-6 from the right,
+    modulo 11. About one in ten other 12-digit numbers passes it too.
+    """
+    if len(text) != 12 or not text.isascii() or not text.isdigit():
+        return False
+    digits = [int(character) for character in reversed(text[:11])]
+    total = sum(digit * (n + 1 if n <= 6 else n - 5) for n, digit in enumerate(digits, start=1))
+    remainder = total % 11
+    return int(text[11]) == (0 if remainder <= 1 else 11 - remainder)

@@ -1,0 +1,1 @@
+"""The use cases: the steps of one visit, without any screen."""

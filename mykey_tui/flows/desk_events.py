@@ -1,0 +1,87 @@
+"""What the card desk tells the screens, one value per happening. Light: imported before the first paint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from mykey_tui.card.connection import ReaderState
+from mykey_tui.flows.outcomes import (
+    CardDetailOutcome,
+    LinkOutcome,
+    LookupOutcome,
+    ServiceCardOutcome,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingStarted:
+    """A card is being read: leave it there."""
+
+
+@dataclass(frozen=True, slots=True)
+class LookedUp:
+    """A card laid at the reception was dealt with, hand-over included."""
+
+    outcome: LookupOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceCardSeen:
+    """A card was laid while step 2 waited for a service card."""
+
+    outcome: ServiceCardOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class CardWanted:
+    """The resident's card must be laid (again) for what was asked: to compare, or to show."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkFinished:
+    """Step 3 ended: stored, or not and why."""
+
+    outcome: LinkOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class CardShown:
+    """The card view's content, or why there is none."""
+
+    outcome: CardDetailOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class CardTaken:
+    """The reader is free again."""
+
+
+@dataclass(frozen=True, slots=True)
+class CardForgotten:
+    """The card has lain there for `FORGOTTEN_AFTER_SECONDS` since its answer: ask it back."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderIs:
+    """The reader's state changed."""
+
+    state: ReaderState
+    reader: str
+
+
+DeskEvent: TypeAlias = (
+    ReadingStarted
+    | LookedUp
+    | ServiceCardSeen
+    | CardWanted
+    | LinkFinished
+    | CardShown
+    | CardTaken
+    | CardForgotten
+    | ReaderIs
+)
+
+FORGOTTEN_AFTER_SECONDS = 5.0
+READING_DEADLINE_SECONDS = 8.0
+"""After this the screen says C-SLOW by itself: a hung card cannot be timed out from inside."""

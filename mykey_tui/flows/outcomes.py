@@ -1,0 +1,189 @@
+"""What the flows answer: closed sets of values that a screen or a script must match.
+
+Light on purpose: the screens import this before the first paint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum, unique
+from types import MappingProxyType
+from typing import TypeAlias
+
+from mykey_tui.card.connection import ReaderState
+from mykey_tui.domain.codes import Code
+from mykey_tui.domain.ids import CertificateRef, ServiceId, SubjectCn
+
+NO_VALUES: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class IdentifiedCard:
+    """A card whose certificate was read and accepted, without PIN: identified, not authenticated.
+
+    Lives in memory for one visit only. `tbs_digest` (SHA-256 of the signed part) with issuer and
+    serial decides whether a card laid again is the same card.
+    """
+
+    cn: SubjectCn
+    certificate: CertificateRef
+    tbs_digest: bytes
+    der: bytes
+    not_after: datetime
+
+    def __repr__(self) -> str:
+        return "<IdentifiedCard>"
+
+    def same_card(self, other: IdentifiedCard) -> bool:
+        """Whether both readings are of one certificate."""
+        return (self.certificate, self.tbs_digest) == (other.certificate, other.tbs_digest)
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """It did not happen. `code` says why; `values` fill the sentence (date, position, count)."""
+
+    code: Code
+    values: Mapping[str, str] = field(default=NO_VALUES)
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """What became of the hand-over: `code` is H-OK, H-OFF (none set up, or not wanted) or a failure.
+
+    `adapter` is a short name for people: `file`, `command`, or empty.
+    """
+
+    code: Code
+    adapter: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """This provider's own service ID of the person whose card was read."""
+
+    service_id: ServiceId
+    handover: HandOver
+    days_left: int
+    """Days until the certificate ends; the screen says so when few."""
+    provisional: bool = False
+    """True while the link waits to be sent: it is good at this counter, and not yet elsewhere."""
+    milliseconds: Mapping[str, float] = field(default_factory=dict, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class NotLinked:
+    """A good card, and no row for it at this provider."""
+
+    card: IdentifiedCard
+
+
+LookupOutcome: TypeAlias = Found | NotLinked | Stopped
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceCardRead:
+    """Step 2 of linking: a service ID from a point card, a scan or two equal typings."""
+
+    service_id: ServiceId
+
+
+ServiceCardOutcome: TypeAlias = ServiceCardRead | Stopped
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """The link (or its removal) is safe on disk. `code` is S-OK, S-QUEUED or S-OFF."""
+
+    code: Code
+    service_id: ServiceId | None
+    waiting: int
+    """How many mutations now wait to be sent, this one included where it waits."""
+
+
+LinkOutcome: TypeAlias = Linked | Stopped
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class CardDetail:
+    """What the certificate says, for the card view and `mykey card show`. No name, no birth date.
+
+    `verdict` is None when every check passed. Revocation is not checked, and the view says so.
+    """
+
+    random_string: str
+    terminal_code: str
+    municipality_code: str
+    issuer: str
+    serial: str
+    not_before: datetime
+    not_after: datetime
+    days_left: int
+    key: str
+    pin_tries_left: int | None
+    verdict: Code | None
+
+    def __repr__(self) -> str:
+        return "<CardDetail>"
+
+
+CardDetailOutcome: TypeAlias = CardDetail | Stopped
+
+
+@unique
+class LineState(Enum):
+    """The line to the server, as last seen."""
+
+    UNKNOWN = "unknown"
+    """Not tried yet since the start."""
+    UP = "up"
+    DOWN = "down"
+    """Not reached."""
+    REFUSED = "refused"
+    """Reached, and this counter was turned away."""
+    BROKEN = "broken"
+    """Reached, and the answer made no sense."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What the status line and `mykey status` show. Ages in seconds; None is not known."""
+
+    provider_name: str
+    counter_name: str
+    simulated: bool
+    line: LineState
+    line_since_seconds: float | None
+    waiting: int
+    oldest_seconds: float | None
+    attention: int
+    """Mutations refused or parked that somebody must look at."""
+    rows: int
+    revocation_age_seconds: float | None
+    reader: ReaderState
+    reader_name: str = ""
+
+
+@unique
+class QueueState(Enum):
+    """Where a queued mutation stands."""
+
+    WAITING = "waiting"
+    PARKED = "parked"
+    CONFLICT = "conflict"
+    INVALID = "invalid"
+
+
+@dataclass(frozen=True, slots=True)
+class QueueItem:
+    """One line of the queue screen; the service ID is masked already."""
+
+    mid: int
+    op: str
+    """`link` or `unlink`."""
+    masked_service_id: str
+    age_seconds: float | None
+    state: QueueState
+    code: Code | None

@@ -1,0 +1,140 @@
+"""What the screens may ask for. `composition.build` fills it; tests fill it with small fakes.
+
+Nothing here blocks for long except where it says so; what takes time answers as a `DeskEvent` or is
+called from a worker thread. Light: imported before the first paint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from mykey_tui.domain.ids import ServiceId
+from mykey_tui.flows.outcomes import (
+    CardDetail,
+    HandOver,
+    IdentifiedCard,
+    QueueItem,
+    ServiceCardOutcome,
+    Status,
+)
+
+
+class DeskPort(Protocol):
+    """The counter's one card thread: what a card that is laid now is for. All calls return at once."""
+
+    def start(self) -> None:
+        """Begin to watch; happenings go to the `emit` that the desk was built with."""
+        ...
+
+    def stop(self) -> None:
+        """End the thread, waiting at most two seconds for it."""
+        ...
+
+    def expect_lookup(self) -> None:
+        """Cards laid from now on are looked up. A card that already lies there is not read again."""
+        ...
+
+    def expect_service_card(self) -> None:
+        """The next card laid is a service card for step 2 (`ServiceCardSeen`)."""
+        ...
+
+    def expect_nothing(self) -> None:
+        """Cards laid from now on are left alone (another screen is open)."""
+        ...
+
+    def commit_link(self, card: IdentifiedCard, service_id: ServiceId) -> None:
+        """Read the card again, compare, store. `CardWanted` comes first when none lies there."""
+        ...
+
+    def commit_unlink(self, card: IdentifiedCard) -> None:
+        """The same for taking a link away."""
+        ...
+
+    def show_card(self) -> None:
+        """Read the card that lies there, or the next one, for the card view."""
+        ...
+
+
+class CounterPort(Protocol):
+    """Everything but the card."""
+
+    def status(self) -> Status:
+        """What the status line shows, now. Cheap: at most two indexed reads."""
+        ...
+
+    def queue(self) -> Sequence[QueueItem]:
+        """What waits and what needs a person, oldest first, at most 500."""
+        ...
+
+    def retry(self, mid: int) -> bool:
+        """Put a parked mutation back in line; False when it is not parked."""
+        ...
+
+    def sync_now(self) -> None:
+        """Ask the background sync for a round at once; returns at once."""
+        ...
+
+    def check_service_id(self, text: str) -> ServiceCardOutcome:
+        """Check typed or scanned text against the provider's format (S-FMT with `position`)."""
+        ...
+
+    def test_handover(self) -> HandOver:
+        """Send the marked test value to the till's side. May take seconds: call from a worker."""
+        ...
+
+    def export_card(self, detail: CardDetail) -> Path:
+        """Write the card view's text to a file of mode 0600 in the home; return its path."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SampleCard:
+    """One card of the demo's tray."""
+
+    key: str
+    """Digit or letter that lays it on the reader."""
+    name_ja: str
+    name_en: str
+    expect_ja: str
+    """What should happen, in words."""
+    expect_en: str
+
+
+class DemoPort(Protocol):
+    """The hands of the demo: lay cards, cut the line. None outside a demo."""
+
+    def cards(self) -> Sequence[SampleCard]:
+        """The tray."""
+        ...
+
+    def place(self, key: str) -> None:
+        """Lay this card on the reader (taking away the one that lies there, a second before)."""
+        ...
+
+    def remove(self) -> None:
+        """Take the card away."""
+        ...
+
+    def placed(self) -> str | None:
+        """The key of the card that lies there."""
+        ...
+
+    def line_is_cut(self) -> bool:
+        """Whether the line was cut by hand."""
+        ...
+
+    def set_line_cut(self, cut: bool) -> None:
+        """Cut or restore the line."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The running counter, as the screens know it."""
+
+    desk: DeskPort
+    counter: CounterPort
+    demo: DemoPort | None = None

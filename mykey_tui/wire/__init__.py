@@ -1,0 +1,1 @@
+"""What travels between counter and server: messages, seals, signatures. Shared by both sides."""

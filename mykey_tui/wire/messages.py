@@ -1,0 +1,197 @@
+"""The messages of protocol v1, one Struct each. `docs/protocol.md` is the same in prose.
+
+JSON by default, msgpack when the counter asks for it (`Accept: application/msgpack`); bytes are
+base64 (RFC 4648, section 4) in JSON and raw in msgpack. What the server takes in forbids unknown
+fields; a reply may grow, so that an older counter survives a newer server.
+
+No message carries a time of a person's act: a queued mutation's age stays at the counter.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+import msgspec
+from msgspec import Meta, Struct
+
+PROTOCOL_VERSION = 1
+SCHEMA = 1
+"""Number of the row form below; the server names the oldest that it still serves."""
+
+MSGPACK = "application/msgpack"
+JSON = "application/json"
+PROBLEM_JSON = "application/problem+json"
+
+BODY_BYTES_MAX = 256 * 1024
+"""Largest request body (threat T22: floods and slow clients). Published in `hello.limits`."""
+PUSH_ITEMS_MAX = 100
+PAGE_ROWS_MAX = 10_000
+SEALED_BYTES_MAX = 4096
+"""A certificate of at most 2 kB, its frame and the seal."""
+
+Token = Annotated[bytes, Meta(min_length=16, max_length=16)]
+Tag = Annotated[bytes, Meta(min_length=8, max_length=8)]
+Digest = Annotated[bytes, Meta(min_length=16, max_length=16)]
+Key = Annotated[bytes, Meta(min_length=32, max_length=32)]
+Hash = Annotated[bytes, Meta(min_length=32, max_length=32)]
+Uuid = Annotated[str, Meta(min_length=36, max_length=36)]
+Seq = Annotated[int, Meta(ge=0, lt=2**53)]
+Mid = Annotated[int, Meta(ge=1, lt=2**53)]
+Scope = Annotated[str, Meta(min_length=1, max_length=128)]
+
+
+class EnrolRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """A counter asks to belong to the provider of a one-time code. Unsigned; may be sent again."""
+
+    code: Annotated[str, Meta(min_length=10, max_length=16)]
+    public_key: Key
+    name: Annotated[str, Meta(min_length=1, max_length=64)]
+
+
+class EnrolReply(Struct, frozen=True):
+    """All that a counter needs to know. The same request with the same key gets it again."""
+
+    device_id: Uuid
+    provider_id: str
+    provider_name: str
+    scope: Scope
+    provider_key: Key
+    digest_key: Key
+    seal_key: Key
+    service_id_format: str
+    server_time: str
+
+
+class Limits(Struct, frozen=True):
+    """What the server takes at most; the counter never guesses."""
+
+    page_rows: int
+    push_items: int
+    body_bytes: int
+
+
+class HelloReply(Struct, frozen=True):
+    """What the server speaks and what it knows of this counter."""
+
+    proto: list[int]
+    schema: int
+    min_schema: int
+    epoch: str
+    server_time: str
+    limits: Limits
+    poll_after_s: float
+    durable_through: Seq
+    last_mid: int
+
+
+class Position(Struct, frozen=True, forbid_unknown_fields=True):
+    """A place in a scope's history that a counter has reached or was told of."""
+
+    epoch: str
+    seq: Seq
+    digest: Digest
+
+
+class HeadReply(Struct, frozen=True):
+    """The newest place of a scope. This is the poll: one row read."""
+
+    epoch: str
+    seq: Seq
+    horizon: Seq
+    digest: Digest
+    server_time: str
+
+
+Row: TypeAlias = tuple[Token, Tag | None, str, int, Seq]
+"""token, binding (chosen IDs only), service ID, status number, seq"""
+
+
+class ScopeHead(Struct, frozen=True):
+    """Where the scope stood when the last page was read."""
+
+    seq: Seq
+    digest: Digest
+
+
+class LogReply(Struct, frozen=True):
+    """Rows after a seq, in seq order, at most one row per token."""
+
+    next: Seq
+    more: bool
+    rows: list[Row]
+    head: ScopeHead | None = None
+
+
+class PushItem(Struct, frozen=True, forbid_unknown_fields=True):
+    """One numbered mutation. `sealed` is opened by the server alone; `prev` chains the items."""
+
+    mid: Mid
+    op: Literal["link", "unlink"]
+    v: int
+    token: Token
+    sid: Annotated[str, Meta(min_length=0, max_length=32)]
+    seen_seq: Seq
+    prev: Hash
+    sealed: Annotated[bytes, Meta(min_length=1, max_length=SEALED_BYTES_MAX)]
+
+
+class PushRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """A batch in mid order, from one device and one incarnation of its database."""
+
+    device: Uuid
+    incarnation: Token
+    scope: Scope
+    base: Position | None
+    mark: Position | None
+    items: Annotated[list[PushItem], Meta(max_length=PUSH_ITEMS_MAX)]
+
+
+VerdictName: TypeAlias = Literal["applied", "already", "conflict", "invalid", "retry"]
+
+
+class ItemVerdict(Struct, frozen=True, omit_defaults=True):
+    """What became of one mutation: final, stored, and the same at every replay (but `retry`).
+
+    `kind` says which conflict (`key_linked`, `sid_taken`, `id_suspended`, `id_revoked`,
+    `id_renewed`, `not_registered`) or which field is invalid (`op`, `sid`, `seal`, `token`,
+    `certificate`). `row` is the row as it stands now, where there is one and it is the provider's.
+    """
+
+    mid: int
+    verdict: VerdictName
+    kind: str | None = None
+    row: Row | None = None
+    retry_after_s: float | None = None
+
+
+class PushReply(Struct, frozen=True):
+    """Verdicts in the order of the items, and the place of the scope after the batch."""
+
+    epoch: str
+    seq: Seq
+    digest: Digest
+    server_time: str
+    items: list[ItemVerdict]
+    expect_mid: int | None = None
+
+
+class SealedLink(Struct, frozen=True, forbid_unknown_fields=True):
+    """Inside the seal: the certificate as it was read, DER."""
+
+    certificate: Annotated[bytes, Meta(min_length=1, max_length=2048)]
+
+
+class Problem(Struct, frozen=True, omit_defaults=True):
+    """How the server says no (RFC 9457): `type` is one of `problems.ProblemType`."""
+
+    type: str
+    title: str
+    status: int
+    server_time: str | None = None
+    epoch: str | None = None
+    action: str | None = None
+
+
+def to_msgpack(message: Struct) -> bytes:
+    """Encode for sending or for hashing; fields in declared order, so equal means equal bytes."""
+    return msgspec.msgpack.encode(message)

@@ -1,0 +1,1 @@
+"""Sync server for the counters of mykey-tui."""
