@@ -1,0 +1,78 @@
+"""First paint, ready for a card, idle bytes, idle processor time, memory: the real program in a pty."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+from pathlib import Path
+from typing import Any
+
+from bench.terminal import Terminal
+
+PAIRS = 7
+IDLE_SECONDS = 10.0
+FIRST_PAINT_MARK = "カードを置いて"
+READY_MARK = "読取機 正常"
+MINIMAL = [sys.executable, str(Path(__file__).with_name("minimal_app.py"))]
+
+
+def minimal_seconds() -> float:
+    with Terminal(MINIMAL) as terminal:
+        return terminal.seconds_until("minimal-ready")
+
+
+def counter_seconds(argv: list[str]) -> tuple[float, float]:
+    """Seconds to the first paint, and to being ready for a card."""
+    with Terminal(argv) as terminal:
+        return terminal.seconds_until(FIRST_PAINT_MARK), terminal.seconds_until(READY_MARK)
+
+
+def idle(argv: list[str]) -> dict[str, float]:
+    """What the program costs while nobody comes."""
+    with Terminal(argv) as terminal:
+        terminal.seconds_until(READY_MARK)
+        terminal.bytes_in(5.0)  # the first round of sync and the last late import
+        before = terminal.cpu_seconds()
+        written = terminal.bytes_in(IDLE_SECONDS)
+        used = terminal.cpu_seconds() - before
+        return {
+            "idle_bytes_per_second": written / IDLE_SECONDS,
+            "idle_cpu_percent": round(100 * used / IDLE_SECONDS, 2),
+            "peak_memory_mb": round(terminal.peak_memory_mb(), 1),
+        }
+
+
+def measure(argv: list[str]) -> dict[str, Any]:
+    """Measure `argv`, the counter's screen, beside the minimal program, in pairs."""
+    counter_seconds(argv)  # warm the file cache for both
+    minimal_seconds()
+    floor, paint, ready = [], [], []
+    for _ in range(PAIRS):
+        floor.append(minimal_seconds())
+        first, second = counter_seconds(argv)
+        paint.append(first)
+        ready.append(second)
+    return {
+        "pairs": PAIRS,
+        "minimal_app_ms": _ms(floor),
+        "first_paint_ms": _ms(paint),
+        "ready_for_a_card_ms": _ms(ready),
+        "first_paint_ratio": _ratio(paint, floor),
+        "ready_ratio": _ratio(ready, floor),
+        "targets": {
+            "first_paint_ratio": 1.25,
+            "ready_ratio": 2.5,
+            "idle_bytes_per_second": 0,
+            "idle_cpu_percent": 0.5,
+            "peak_memory_mb": 110,
+        },
+        **idle(argv),
+    }
+
+
+def _ms(seconds: list[float]) -> float:
+    return round(1000 * statistics.median(seconds), 1)
+
+
+def _ratio(values: list[float], floor: list[float]) -> float:
+    return round(statistics.median(v / f for v, f in zip(values, floor, strict=True)), 3)
