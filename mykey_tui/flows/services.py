@@ -33,8 +33,12 @@ class DeskPort(Protocol):
         """End the thread, waiting at most two seconds for it."""
         ...
 
-    def expect_lookup(self) -> None:
-        """Cards laid from now on are looked up. A card that already lies there is not read again."""
+    def expect_lookup(self, *, handover: bool = True) -> None:
+        """Cards laid from now on are looked up. A card that already lies there is not read again.
+
+        With `handover=False` a found service ID goes nowhere (H-OFF): step 1 of linking only asks
+        who is there, and the till must not hear of it.
+        """
         ...
 
     def expect_service_card(self) -> None:
