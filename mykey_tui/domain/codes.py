@@ -50,6 +50,8 @@ class Code(Enum):
     SERVICE_ID_TYPED_DIFFERENTLY = "S-DIFF"
     SERVICE_ID_IS_MY_NUMBER = "S-MYNO"
     SERVICE_CARD_RANDOM = "S-RANDOM"
+    SERVICE_CARD_WRONG = "S-CARD"
+    """Step 2 met a My Number Card or another card with a chip program: no point card."""
     NOT_REGISTERED = "S-NOREG"
     UNLINKED = "S-OFF"
     MUTATION_INVALID = "S-INVALID"
