@@ -10,6 +10,7 @@
     │   ├── ForbiddenApduError    a command that this product never sends
     │   ├── WrongCardError        no JPKI application: another card
     │   └── PinError              wrong or blocked PIN, with the tries left
+    │       └── PinNotSentError   the last try was kept: nothing was sent
     ├── ReaderError               the reader or its service; carries a failure code
     ├── StoreError                the counter's file; carries a failure code
     ├── LineError                 the server was not reached
@@ -76,10 +77,10 @@ class ForbiddenApduError(CardError):
 
 
 class WrongCardError(CardError):
-    """No JPKI application on this card: a driving licence, a point card, a bank card."""
+    """Not the card for this step: a driving licence, a point card, a phone; `code` says which."""
 
     def __init__(self, code: Code) -> None:
-        super().__init__("no JPKI application on this card")
+        super().__init__(f"not the card for this step: {code.value}")
         self.code = code
 
 
@@ -89,6 +90,12 @@ class PinError(CardError):
     def __init__(self, tries_left: int) -> None:
         super().__init__(f"PIN refused, {tries_left} tries left")
         self.tries_left = tries_left
+        if tries_left == 0:
+            self.code = Code.PIN_BLOCKED
+
+
+class PinNotSentError(PinError):
+    """The PIN was kept back, because one more mistake would block it (or it is blocked)."""
 
 
 class ReaderError(MyKeyError):
