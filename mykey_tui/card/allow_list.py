@@ -1,0 +1,76 @@
+"""Every command that this product may send to a card. All others stop here, before the reader.
+
+This is what keeps the product away from the 12-digit My Number: the other applications of the
+card (券面事項確認, 券面事項入力補助, 住基, 共通カード) cannot be selected, because their names are not
+on the list, and GET DATA is not either. Each driver's `transmit` calls `check` first.
+"""
+
+from __future__ import annotations
+
+from mykey_tui.domain.errors import ForbiddenApduError
+
+JPKI_AID = bytes.fromhex("D392F000260100000001")
+"""公的個人認証AP. Always all ten bytes: a shortened name may match another application."""
+
+FILE_AUTH_CERTIFICATE = 0x000A
+FILE_AUTH_CA_CERTIFICATE = 0x000B
+FILE_TOKEN_INFO = 0x0006
+FILE_AVAILABILITY = 0x0008
+FILE_AUTH_KEY = 0x0017
+FILE_AUTH_PIN = 0x0018
+_FILES = frozenset(
+    {
+        FILE_AUTH_CERTIFICATE,
+        FILE_AUTH_CA_CERTIFICATE,
+        FILE_TOKEN_INFO,
+        FILE_AVAILABILITY,
+        FILE_AUTH_KEY,
+        FILE_AUTH_PIN,
+    }
+)
+
+PIN_LENGTH = 4
+DIGEST_INFO_LENGTH = 51
+"""DigestInfo of SHA-256: 19 fixed bytes and the hash; the only thing we ask a card to sign."""
+
+_SELECT_APPLICATION = bytes.fromhex("00A4040C0A") + JPKI_AID
+_SELECT_FILES = frozenset(bytes.fromhex("00A4020C02") + f.to_bytes(2, "big") for f in _FILES)
+_COUNT_TRIES = bytes.fromhex("00200080")
+_VERIFY = _COUNT_TRIES + bytes([PIN_LENGTH])
+_SIGN = bytes.fromhex("802A0080") + bytes([DIGEST_INFO_LENGTH])
+_GET_UID = bytes.fromhex("FFCA000000")
+
+
+def check(command: bytes, *, storage: bool) -> None:
+    """Let `command` pass, or raise. `storage` says that a storage card lies on the reader.
+
+    Raises:
+        ForbiddenApduError: the command is not on the list; its text shows the header only.
+    """
+    allowed = command == _GET_UID if storage else _is_allowed_iso(command)
+    if not allowed:
+        raise ForbiddenApduError(f"{command[:4].hex()} ({len(command)} bytes) is never sent")
+
+
+def sends_pin(command: bytes) -> bool:
+    """Whether `command` carries a PIN, so that the card must be reset when we are done."""
+    return command[1:2] == b"\x20" and len(command) > len(_VERIFY) - 1
+
+
+def _is_allowed_iso(command: bytes) -> bool:
+    if command == _SELECT_APPLICATION or command in _SELECT_FILES or command == _COUNT_TRIES:
+        return True
+    length = len(command)
+    match command[:2]:
+        case b"\x00\xb0":
+            # READ BINARY with an offset; bit 8 of P1 would name another file by its short name.
+            return length == 5 and command[2] < 0x80
+        case b"\x00\xc0":
+            return length == 5 and command[2:4] == b"\x00\x00"
+        case b"\x00\x20":
+            pin = command[len(_VERIFY) :]
+            return command.startswith(_VERIFY) and len(pin) == PIN_LENGTH and pin.isdigit()
+        case b"\x80\x2a":
+            return command.startswith(_SIGN) and length == len(_SIGN) + DIGEST_INFO_LENGTH + 1
+        case _:
+            return False

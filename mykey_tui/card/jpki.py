@@ -1,0 +1,165 @@
+"""The JPKI application of the My Number Card (公的個人認証AP), the only one that we ever select.
+
+What is read here needs no PIN and proves nothing: a certificate is public, and a small emulator
+can replay it. The card is *identified*. Only PIN and a signature over a challenge would
+*authenticate* it.
+"""
+
+from __future__ import annotations
+
+from mykey_tui.card import allow_list, status_word
+from mykey_tui.card.apdu import CommandApdu
+from mykey_tui.card.connection import CardConnection
+from mykey_tui.card.iso7816 import FILE_LENGTH_MAX, CardSession
+from mykey_tui.card.storage import is_storage_card
+from mykey_tui.card.tlv import SEQUENCE_TAG, parse_head
+from mykey_tui.domain.codes import Code
+from mykey_tui.domain.errors import (
+    MalformedIdError,
+    MalformedResponseError,
+    PinError,
+    PinNotSentError,
+    StatusError,
+    WrongCardError,
+)
+from mykey_tui.domain.text import safe
+
+SIGNATURE_LENGTH = 256
+"""RSA-2048."""
+TRIES_LEFT_MIN = 2
+"""With fewer tries than this the PIN is kept back: a blocked one costs a visit to the city hall."""
+_TOKEN_LABEL_LENGTH = 32
+_HEAD_LENGTH = 4
+_SHA256_DIGEST_INFO = bytes.fromhex("3031300D060960864801650304020105000420")
+_HASH_LENGTH = 32
+_NO_APPLICATION = frozenset({0x6A81, 0x6A82, 0x6A86, 0x6A87, 0x6D00, 0x6E00})
+"""How cards that are no My Number Card turn the SELECT down: a driving licence says 6A82."""
+
+
+class JpkiApplet:
+    """The application's files and key, over a connection that nobody else uses meanwhile."""
+
+    def __init__(self, connection: CardConnection) -> None:
+        self._session = CardSession(connection)
+
+    def select(self) -> None:
+        """Select the application by its full name; the ATR never decides.
+
+        Raises:
+            WrongCardError: C-POINT for a storage card (nothing is sent to it), C-OTHER for a card
+                without this application.
+            StatusError, TransmissionError, MalformedResponseError.
+        """
+        if is_storage_card(self._session.atr):
+            raise WrongCardError(Code.CARD_IS_POINT_CARD)
+        response = self._session.select_application(allow_list.JPKI_AID)
+        if response.sw.value in _NO_APPLICATION:
+            raise WrongCardError(Code.CARD_NOT_JPKI)
+        if not response.sw.is_ok:
+            raise StatusError("SELECT JPKI", response.sw.value)
+
+    def read_auth_certificate(self) -> bytes:
+        """The user-authentication certificate as the card holds it: one DER SEQUENCE, unjudged.
+
+        Cut to its own length, at most 7FFF bytes; the file may hold filler behind it.
+
+        Raises:
+            WrongCardError: C-PHONE where the card wants the PIN first, as phones do.
+            MalformedResponseError: no SEQUENCE, or a length that the file does not hold.
+            StatusError, TransmissionError.
+        """
+        try:
+            self._session.select_file(allow_list.FILE_AUTH_CERTIFICATE)
+            head = self._session.read_binary(offset=0, length=_HEAD_LENGTH)
+            return head + self._read_rest(head)
+        except StatusError as error:
+            if error.status_word == status_word.NOT_VERIFIED.value:
+                raise WrongCardError(Code.CARD_IS_PHONE) from error
+            raise
+
+    def token_label(self) -> str:
+        """What the application calls itself, for example `JPKIAPICCTOKEN2`; safe to show."""
+        self._session.select_file(allow_list.FILE_TOKEN_INFO)
+        label = self._session.read_binary(offset=0, length=_TOKEN_LABEL_LENGTH)
+        return safe(label.decode("ascii", errors="replace").rstrip("\0 "), _TOKEN_LABEL_LENGTH)
+
+    def pin_tries_left(self) -> int | None:
+        """Tries left for the authentication PIN, 0 where it is blocked; costs no try.
+
+        None where the card does not tell: it answers 9000 after a PIN was accepted.
+        """
+        self._session.select_file(allow_list.FILE_AUTH_PIN)
+        sw = self._session.send(CommandApdu(ins=0x20, p2=0x80)).sw
+        if sw.is_ok:
+            return None
+        if sw.tries_left is None:
+            raise StatusError("VERIFY (empty)", sw.value)
+        return sw.tries_left
+
+    def verify_pin(self, pin: str, *, allow_last_try: bool = False) -> None:
+        """Send the PIN, once. The session's end must reset the card; every driver's does.
+
+        Raises:
+            MalformedIdError: not four ASCII digits; nothing was sent.
+            PinNotSentError: fewer than two tries left, or the card does not tell; nothing was
+                sent. `allow_last_try` overrides this, but for a PIN that is blocked already.
+            PinError: the card refused it.
+            StatusError, TransmissionError, MalformedResponseError.
+        """
+        for position in range(allow_list.PIN_LENGTH):
+            if pin[position : position + 1] not in tuple("0123456789"):
+                raise MalformedIdError("PIN", position=position + 1)
+        if len(pin) != allow_list.PIN_LENGTH:
+            raise MalformedIdError("PIN", position=allow_list.PIN_LENGTH + 1)
+        tries_left = self.pin_tries_left() or 0
+        blocked = tries_left == 0
+        if tries_left < TRIES_LEFT_MIN and (blocked or not allow_last_try):
+            raise PinNotSentError(tries_left)
+        sw = self._session.send(CommandApdu(ins=0x20, p2=0x80, data=pin.encode("ascii"))).sw
+        if sw.tries_left is not None:
+            raise PinError(sw.tries_left)
+        if not sw.is_ok:
+            raise StatusError("VERIFY", sw.value)
+
+    def sign(self, digest_info: bytes) -> bytes:
+        """Sign a SHA-256 DigestInfo (see `sha256_digest_info`) with the authentication key.
+
+        Returns:
+            256 bytes, RSASSA-PKCS1-v1_5.
+
+        Raises:
+            StatusError: 6982 without a PIN before it.
+            MalformedResponseError: an answer of another length.
+            TransmissionError.
+        """
+        if len(digest_info) != allow_list.DIGEST_INFO_LENGTH:
+            raise ValueError(f"a DigestInfo of SHA-256 has {allow_list.DIGEST_INFO_LENGTH} bytes")
+        self._session.select_file(allow_list.FILE_AUTH_KEY)
+        response = self._session.send(
+            CommandApdu(cla=0x80, ins=0x2A, p2=0x80, data=digest_info, le=256)
+        )
+        if not response.sw.is_ok:
+            raise StatusError("COMPUTE DIGITAL SIGNATURE", response.sw.value)
+        if len(response.data) != SIGNATURE_LENGTH:
+            raise MalformedResponseError(f"a signature of {len(response.data)} bytes")
+        return response.data
+
+    def _read_rest(self, head: bytes) -> bytes:
+        """What follows the first four bytes of the certificate, by the length that they state."""
+        parsed = parse_head(head)
+        if parsed.tag != SEQUENCE_TAG or parsed.total_length <= _HEAD_LENGTH:
+            raise MalformedResponseError("the file holds no certificate")
+        if parsed.total_length > FILE_LENGTH_MAX:
+            raise MalformedResponseError("a certificate longer than a file can be")
+        length = parsed.total_length - len(head)
+        rest = self._session.read_binary(offset=len(head), length=length)
+        if len(rest) != length:
+            raise MalformedResponseError("the file ends before its certificate does")
+        return rest
+
+
+def sha256_digest_info(digest: bytes) -> bytes:
+    """DigestInfo (RFC 8017, 9.2) of a SHA-256 hash: what the card pads and signs, 51 bytes."""
+    if len(digest) != _HASH_LENGTH:
+        raise ValueError(f"a SHA-256 hash has {_HASH_LENGTH} bytes")
+    return _SHA256_DIGEST_INFO + digest
