@@ -8,9 +8,11 @@
     │   ├── StatusError           the card answered, and the answer was not 9000
     │   ├── MalformedResponseError  the card's bytes do not follow their own format
     │   ├── ForbiddenApduError    a command that this product never sends
+    │   ├── MalformedCertificateError  bytes that are no certificate, or too many of them
     │   ├── WrongCardError        no JPKI application: another card
     │   └── PinError              wrong or blocked PIN, with the tries left
     │       └── PinNotSentError   the last try was kept: nothing was sent
+    ├── AnchorsError              the folder of trusted CA certificates cannot be used
     ├── ReaderError               the reader or its service; carries a failure code
     ├── StoreError                the counter's file; carries a failure code
     ├── LineError                 the server was not reached
@@ -82,6 +84,22 @@ class WrongCardError(CardError):
     def __init__(self, code: Code) -> None:
         super().__init__(f"not the card for this step: {code.value}")
         self.code = code
+
+
+class MalformedCertificateError(CardError):
+    """Bytes that are no certificate we can read. Nothing of them is in the message."""
+
+    code = Code.CERTIFICATE_MALFORMED
+
+
+class AnchorsError(MyKeyError):
+    """The folder of trusted CA certificates holds something unusable; `entry` is the file's name."""
+
+    code = Code.TRUST_NO_ANCHORS
+
+    def __init__(self, entry: str, message: str) -> None:
+        super().__init__(f"{entry}: {message}")
+        self.entry = entry
 
 
 class PinError(CardError):
