@@ -1,0 +1,1 @@
+"""Texts for people: Japanese and English, by stable keys."""

@@ -1,0 +1,1 @@
+"""The counter's screens: Textual only, no business rules, nothing heavy imported."""
