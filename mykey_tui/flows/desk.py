@@ -1,0 +1,331 @@
+"""The card desk: one thread that watches the reader and does what a laid card is for.
+
+The screens say what they expect; the desk answers with `desk_events`. All card work is here, so
+two use cases can never talk to one card at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, unique
+from typing import Protocol, TypeAlias, assert_never
+
+from mykey_tui.card.connection import (
+    CardArrived,
+    CardLeft,
+    CardReader,
+    ReaderChanged,
+    ReaderEvent,
+    ReaderState,
+)
+from mykey_tui.domain.clock import Clock
+from mykey_tui.domain.codes import Code
+from mykey_tui.domain.ids import ServiceId
+from mykey_tui.flows.desk_events import (
+    FORGOTTEN_AFTER_SECONDS,
+    CardForgotten,
+    CardShown,
+    CardTaken,
+    CardWanted,
+    DeskEvent,
+    LinkFinished,
+    LookedUp,
+    ReaderIs,
+    ReadingStarted,
+    ServiceCardSeen,
+)
+from mykey_tui.flows.outcomes import (
+    CardDetailOutcome,
+    IdentifiedCard,
+    LinkOutcome,
+    LookupOutcome,
+    ServiceCardOutcome,
+    ServiceCardRead,
+    Stopped,
+)
+from mykey_tui.flows.stopping import describe_bug
+
+WATCH_SECONDS = 30.0
+"""One wait at the reader. `interrupt` ends it sooner, so a long one costs nothing but idle time."""
+STOP_SECONDS = 2.0
+"""A card that hangs cannot be interrupted; the program ends without it."""
+PAUSE_AFTER_BUG_SECONDS = 1.0
+"""So that a driver that fails at once, every time, does not spin."""
+
+_log = logging.getLogger(__name__)
+
+
+class DeskFlows(Protocol):
+    """The use cases that need the card, each run on the desk's thread."""
+
+    def lookup(self, *, handover: bool) -> LookupOutcome:
+        """Whose card lies there at this provider."""
+        ...
+
+    def service_card(self) -> ServiceCardOutcome:
+        """The number of the point card that lies there."""
+        ...
+
+    def check_link(self, card: IdentifiedCard, service_id: ServiceId) -> Stopped | None:
+        """What already speaks against a link, without any card."""
+        ...
+
+    def link(self, card: IdentifiedCard, service_id: ServiceId) -> LinkOutcome:
+        """Read again, compare, store."""
+        ...
+
+    def unlink(self, card: IdentifiedCard) -> LinkOutcome:
+        """Read again, compare, take away."""
+        ...
+
+    def show(self) -> CardDetailOutcome:
+        """What the card's certificate says."""
+        ...
+
+
+@unique
+class _Expect(Enum):
+    """What the next card that is laid is for."""
+
+    NOTHING = "nothing"
+    LOOKUP = "lookup"
+    LOOKUP_WITHOUT_HANDOVER = "lookup-without-handover"
+    SERVICE_CARD = "service-card"
+
+
+@dataclass(frozen=True, slots=True)
+class _LinkRequest:
+    card: IdentifiedCard
+    service_id: ServiceId
+
+
+@dataclass(frozen=True, slots=True)
+class _UnlinkRequest:
+    card: IdentifiedCard
+
+
+@dataclass(frozen=True, slots=True)
+class _ShowRequest:
+    pass
+
+
+_Request: TypeAlias = _LinkRequest | _UnlinkRequest | _ShowRequest
+
+
+class Desk:
+    """The one card thread of a counter; see `flows.services.DeskPort` for what each call means."""
+
+    def __init__(
+        self,
+        reader: CardReader,
+        flows: DeskFlows,
+        emit: Callable[[DeskEvent], None],
+        clock: Clock,
+    ) -> None:
+        self._reader = reader
+        self._flows = flows
+        self._emit = emit
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._expect = _Expect.NOTHING
+        self._request: _Request | None = None
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="card-desk", daemon=True)
+        # Only the desk's own thread touches these.
+        self._lies_there = False
+        self._announced: _Request | None = None
+        self._answered_at: float | None = None
+        self._reader_state = ReaderState.STARTING
+        self._reader_name = ""
+
+    @property
+    def reader_state(self) -> tuple[ReaderState, str]:
+        """The reader as last seen, and its name."""
+        return self._reader_state, self._reader_name
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread, waiting at most `STOP_SECONDS` for it. May be called twice."""
+        self._stopping.set()
+        self._reader.interrupt()
+        if self._thread.ident is not None:
+            self._thread.join(STOP_SECONDS)
+
+    def expect_lookup(self, *, handover: bool = True) -> None:
+        """Cards laid from now on are looked up."""
+        self._now_expect(_Expect.LOOKUP if handover else _Expect.LOOKUP_WITHOUT_HANDOVER)
+
+    def expect_service_card(self) -> None:
+        """The next card laid is a service card; after one that could be read, cards are left alone."""
+        self._now_expect(_Expect.SERVICE_CARD)
+
+    def expect_nothing(self) -> None:
+        """Cards laid from now on are left alone."""
+        self._now_expect(_Expect.NOTHING)
+
+    def commit_link(self, card: IdentifiedCard, service_id: ServiceId) -> None:
+        """Read the card again, compare, store."""
+        self._ask(_LinkRequest(card, service_id))
+
+    def commit_unlink(self, card: IdentifiedCard) -> None:
+        """Read the card again, compare, take the link away."""
+        self._ask(_UnlinkRequest(card))
+
+    def show_card(self) -> None:
+        """Read the card that lies there, or the next one, for the card view."""
+        self._ask(_ShowRequest())
+
+    def _now_expect(self, expect: _Expect) -> None:
+        """Another screen, another meaning: what was asked for before is called off."""
+        with self._lock:
+            self._expect = expect
+            self._request = None
+        self._reader.interrupt()
+
+    def _ask(self, request: _Request) -> None:
+        with self._lock:
+            self._request = request
+        self._reader.interrupt()
+
+    # The thread ------------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._turn()
+            except Exception as error:  # noqa: BLE001  # the outermost loop: it must go on
+                _log.error("The card desk met a bug: %s", describe_bug(error))
+                self._stopping.wait(PAUSE_AFTER_BUG_SECONDS)
+        self._reader.close()
+
+    def _turn(self) -> None:
+        """Serve what is asked, wait for one happening, and serve that."""
+        self._serve_request()
+        event = self._reader.wait(self._seconds_to_wait())
+        if event is not None:
+            self._note(event)
+        self._mind_a_forgotten_card()
+
+    def _seconds_to_wait(self) -> float:
+        if self._answered_at is None:
+            return WATCH_SECONDS
+        return max(0.0, self._answered_at + FORGOTTEN_AFTER_SECONDS - self._clock.monotonic())
+
+    def _note(self, event: ReaderEvent) -> None:
+        match event:
+            case CardArrived():
+                self._lies_there = True
+                self._answered_at = None
+                if not self._serve_request():
+                    self._serve_arrival()
+            case CardLeft():
+                self._card_is_gone()
+            case ReaderChanged(state=state, reader=reader):
+                self._reader_state, self._reader_name = state, reader
+                self._emit(ReaderIs(state, reader))
+                if state is not ReaderState.READY:
+                    self._card_is_gone()
+            case _:
+                assert_never(event)
+
+    def _card_is_gone(self) -> None:
+        self._answered_at = None
+        if self._lies_there:
+            self._lies_there = False
+            self._emit(CardTaken())
+
+    def _mind_a_forgotten_card(self) -> None:
+        if self._answered_at is None:
+            return
+        if self._clock.monotonic() - self._answered_at >= FORGOTTEN_AFTER_SECONDS:
+            self._answered_at = None
+            self._emit(CardForgotten())
+
+    def _serve_arrival(self) -> None:
+        with self._lock:
+            expect = self._expect
+        match expect:
+            case _Expect.NOTHING:
+                pass
+            case _Expect.LOOKUP:
+                self._answer(lambda: LookedUp(self._flows.lookup(handover=True)), LookedUp)
+            case _Expect.LOOKUP_WITHOUT_HANDOVER:
+                self._answer(lambda: LookedUp(self._flows.lookup(handover=False)), LookedUp)
+            case _Expect.SERVICE_CARD:
+                self._answer(self._service_card, ServiceCardSeen)
+            case _:
+                assert_never(expect)
+
+    def _service_card(self) -> ServiceCardSeen:
+        outcome = self._flows.service_card()
+        if isinstance(outcome, ServiceCardRead):
+            with self._lock:
+                if self._expect is _Expect.SERVICE_CARD:
+                    self._expect = _Expect.NOTHING
+        return ServiceCardSeen(outcome)
+
+    def _serve_request(self) -> bool:
+        """Do what was asked, if its card lies there; ask for the card, once, if it does not."""
+        with self._lock:
+            request = self._request
+            if request is not None and self._lies_there:
+                self._request = None
+        if request is None:
+            return False
+        if self._lies_there:
+            self._announced = None
+            self._answer_request(request)
+            return True
+        if request is not self._announced:
+            self._announced = request
+            self._refuse_or_want(request)
+        return False
+
+    def _refuse_or_want(self, request: _Request) -> None:
+        """Nobody is asked to lay a card for what is impossible anyway."""
+        if isinstance(request, _LinkRequest):
+            refusal = self._flows.check_link(request.card, request.service_id)
+            if refusal is not None:
+                with self._lock:
+                    if self._request is request:
+                        self._request = None
+                self._emit(LinkFinished(refusal))
+                return
+        self._emit(CardWanted())
+
+    def _answer_request(self, request: _Request) -> None:
+        match request:
+            case _LinkRequest(card=card, service_id=service_id):
+                self._answer(lambda: LinkFinished(self._flows.link(card, service_id)), LinkFinished)
+            case _UnlinkRequest(card=card):
+                self._answer(lambda: LinkFinished(self._flows.unlink(card)), LinkFinished)
+            case _ShowRequest():
+                self._answer(lambda: CardShown(self._flows.show()), CardShown)
+            case _:
+                assert_never(request)
+
+    def _answer(
+        self,
+        work: Callable[[], DeskEvent],
+        failed: Callable[[Stopped], DeskEvent],
+    ) -> None:
+        """Say that reading began, do the work, say what came of it, start the clock on the card.
+
+        Whatever breaks inside becomes X-BUG on the screen that waits for this answer, and the
+        exception goes on to the loop, which logs it.
+        """
+        self._emit(ReadingStarted())
+        try:
+            event = work()
+        except Exception:
+            self._emit(failed(Stopped(Code.BUG)))
+            raise
+        finally:
+            self._answered_at = self._clock.monotonic()
+        self._emit(event)

@@ -1,0 +1,151 @@
+"""Step 3 of サービスID登録, and its undoing: compare the card once more, then store and send.
+
+A link is safe on disk before anybody is told so; whether the server has it is a second question.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal, Protocol, TypeAlias
+
+from mykey_tui.card.connection import CardReader
+from mykey_tui.domain.clock import Clock
+from mykey_tui.domain.codes import Code
+from mykey_tui.domain.errors import StoreError
+from mykey_tui.domain.ids import LookupToken, ServiceId
+from mykey_tui.domain.link import LinkStatus
+from mykey_tui.domain.tokens import default_token
+from mykey_tui.flows.identify import CertificateJudge, identify
+from mykey_tui.flows.lookup import find_link, refusal_of
+from mykey_tui.flows.outcomes import IdentifiedCard, Linked, LinkOutcome, QueueState, Stopped
+from mykey_tui.flows.stopping import stopped_by
+from mykey_tui.flows.timings import Timings
+from mykey_tui.store.counter_store import CounterStore, QueuedFrame
+from mykey_tui.wire.messages import SealedLink
+from mykey_tui.wire.seal import seal, seal_context
+
+Operation: TypeAlias = Literal["link", "unlink"]
+
+VERDICT_WAIT_SECONDS = 3.0
+"""How long a person at the counter waits for the server's word before "accepted, will be sent"."""
+
+_MASKED_TAIL = 2
+"""S-DUP shows the last two characters: enough for the person to know their own number."""
+
+
+class Courier(Protocol):
+    """Brings what is queued to the server, where the line allows it."""
+
+    def deliver(self, mid: int) -> None:
+        """Try to get the verdict on `mid` into the store; give up after `VERDICT_WAIT_SECONDS`.
+
+        Returns at once where the line is known to be down. Never raises for line or server.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LinkFlow:
+    """Linking and unlinking by presence of the card."""
+
+    reader: CardReader
+    judge: CertificateJudge
+    store: CounterStore
+    courier: Courier
+    clock: Clock
+
+    def check(self, card: IdentifiedCard, service_id: ServiceId) -> Stopped | None:
+        """What this counter's own rows say against the link, before anybody is asked for anything.
+
+        S-DUP (with `last`, the tail of the service ID that is linked already), S-TAKEN, L-SUSP,
+        L-RENEW, or a failure of the store; None when nothing speaks against it.
+        """
+        try:
+            own = find_link(card, self.store)
+            if own is not None:
+                refusal = refusal_of(own.link.status)
+                return refusal or _duplicate(own.link.service_id)
+            holder = self.store.token_of(service_id)
+        except StoreError as error:
+            return stopped_by(error)
+        return Stopped(Code.SERVICE_ID_TAKEN) if holder is not None else None
+
+    def link(self, card: IdentifiedCard, service_id: ServiceId) -> LinkOutcome:
+        """Read the card again, compare, store in one transaction, send if the line is up."""
+        refusal = self._same_card_again(card) or self.check(card, service_id)
+        if refusal is not None:
+            return refusal
+        token = default_token(self.store.identity.provider_key, card.cn)
+        return self._commit("link", card, token, service_id)
+
+    def unlink(self, card: IdentifiedCard) -> LinkOutcome:
+        """The same for taking the link away; L-NONE where there is none."""
+        refusal = self._same_card_again(card)
+        if refusal is not None:
+            return refusal
+        try:
+            own = find_link(card, self.store)
+        except StoreError as error:
+            return stopped_by(error)
+        if own is None:
+            return Stopped(Code.NOT_LINKED)
+        if own.link.status is not LinkStatus.ACTIVE:
+            return refusal_of(own.link.status) or Stopped(Code.NOT_LINKED)
+        return self._commit("unlink", card, own.token, own.link.service_id)
+
+    def _same_card_again(self, card: IdentifiedCard) -> Stopped | None:
+        """Threat T5: between step 1 and step 3 another card may have been laid down."""
+        again = identify(self.reader, self.judge, Timings(self.clock))
+        if isinstance(again, Stopped):
+            return again
+        return None if again.same_card(card) else Stopped(Code.CARD_SWAPPED)
+
+    def _commit(
+        self, op: Operation, card: IdentifiedCard, token: LookupToken, service_id: ServiceId
+    ) -> LinkOutcome:
+        try:
+            mid = self.store.queue_mutation(
+                op, token, service_id, partial(_seal_certificate, card.der, self._seal_key)
+            )
+            self.courier.deliver(mid)
+            return self._outcome(op, mid, service_id)
+        except StoreError as error:
+            return stopped_by(error)
+
+    @property
+    def _seal_key(self) -> bytes:
+        return self.store.identity.seal_key
+
+    def _outcome(self, op: Operation, mid: int, service_id: ServiceId) -> LinkOutcome:
+        """What became of the mutation. A refusal was told to the person: nothing stays behind."""
+        waiting = self.store.counts().waiting
+        state, code = self.store.state_of(mid)
+        match state:
+            case None:
+                return Linked(Code.LINKED if op == "link" else Code.UNLINKED, service_id, waiting)
+            case QueueState.CONFLICT | QueueState.INVALID:
+                self.store.dismiss(mid)
+                return Stopped(code or Code.MUTATION_INVALID)
+            case QueueState.WAITING | QueueState.PARKED:
+                return Linked(Code.LINK_QUEUED, service_id, waiting)
+
+
+def _duplicate(service_id: ServiceId) -> Stopped:
+    tail = service_id.text[-_MASKED_TAIL:] if len(service_id.text) > _MASKED_TAIL else ""
+    return Stopped(Code.LINK_DUPLICATE, {"last": tail})
+
+
+def _seal_certificate(der: bytes, seal_key: bytes, frame: QueuedFrame) -> bytes:
+    """Seal the certificate to the server, bound to the mutation that carries it."""
+    context = seal_context(
+        device=frame.device,
+        incarnation=frame.incarnation,
+        scope=frame.scope,
+        mid=frame.mid,
+        op=frame.op,
+        v=frame.v,
+        token=frame.token,
+        sid=frame.sid,
+    )
+    return seal(SealedLink(certificate=der), seal_key=seal_key, context=context)
