@@ -9,6 +9,7 @@ No message carries a time of a person's act: a queued mutation's age stays at th
 
 from __future__ import annotations
 
+import hashlib
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
@@ -60,6 +61,8 @@ class EnrolReply(Struct, frozen=True):
     seal_key: Key
     service_id_format: str
     server_time: str
+    profile: str = "simulated"
+    """Which cards the server takes for this provider: `simulated` (test CA) or `jpki`."""
 
 
 class Limits(Struct, frozen=True):
@@ -82,6 +85,8 @@ class HelloReply(Struct, frozen=True):
     poll_after_s: float
     durable_through: Seq
     last_mid: int
+    """Newest mid with a verdict under the incarnation that `?incarnation=<32 hex digits>` named."""
+    profile: str = "simulated"
 
 
 class Position(Struct, frozen=True, forbid_unknown_fields=True):
@@ -103,7 +108,10 @@ class HeadReply(Struct, frozen=True):
 
 
 Row: TypeAlias = tuple[Token, Tag | None, str, int, Seq]
-"""token, binding (chosen IDs only), service ID, status number, seq"""
+"""token, binding (chosen IDs only), service ID, status number, seq
+
+A tombstone (status 9) has an empty service ID: nothing of the removed link stays.
+"""
 
 
 class ScopeHead(Struct, frozen=True):
@@ -195,3 +203,15 @@ class Problem(Struct, frozen=True, omit_defaults=True):
 def to_msgpack(message: Struct) -> bytes:
     """Encode for sending or for hashing; fields in declared order, so equal means equal bytes."""
     return msgspec.msgpack.encode(message)
+
+
+FIRST_PREV = bytes(32)
+"""`prev` of mid 1: nothing stands before it."""
+
+
+def item_hash(item: PushItem) -> bytes:
+    """What `prev` of the next item holds, and what the server keeps beside its verdict.
+
+    A device that shows one mid with two hashes is a copied disk.
+    """
+    return hashlib.sha256(to_msgpack(item)).digest()
