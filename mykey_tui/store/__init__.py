@@ -1,0 +1,1 @@
+"""The counter's own SQLCipher file: its links, its queue, how far it has come with the server."""

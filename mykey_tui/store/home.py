@@ -1,0 +1,140 @@
+"""The counter's data directory: what lies where, so that many counters run on one machine."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from mykey_tui.domain.codes import Code
+from mykey_tui.domain.errors import StoreError
+
+_LOCK_RETRY_SECONDS = 0.05
+_ASIDE_MAX = 1000
+"""Sets of files kept aside; more than this and somebody must look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Paths of one counter. Only `prepare` and the writers touch the disk."""
+
+    path: Path
+
+    @property
+    def settings(self) -> Path:
+        """Not secret: server, profile, counter's name, language, reader, hand-over."""
+        return self.path / "counter.json"
+
+    @property
+    def database(self) -> Path:
+        """The encrypted store."""
+        return self.path / "counter.db"
+
+    @property
+    def key_file(self) -> Path:
+        """The store's key where no systemd credential gives it. See `store.keys`."""
+        return self.path / "counter.key"
+
+    @property
+    def pending_device_key(self) -> Path:
+        """The device key between asking the server to enrol and having stored its answer."""
+        return self.path / "enrol.key"
+
+    @property
+    def anchors(self) -> Path:
+        """CA certificates that this counter trusts."""
+        return self.path / "anchors"
+
+    @property
+    def card_slot(self) -> Path:
+        """The virtual reader: a card lies on it while this file exists."""
+        return self.path / "reader" / "card.json"
+
+    @property
+    def log(self) -> Path:
+        """The counter's log; no identifier of a person is in it."""
+        return self.path / "counter.log"
+
+    @property
+    def sync_lock(self) -> Path:
+        """Held during a round, so that two processes never reconcile at once."""
+        return self.path / "sync.lock"
+
+    def prepare(self) -> None:
+        """Make the directory, for this user only. May be called again."""
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.anchors.mkdir(mode=0o700, exist_ok=True)
+        self.card_slot.parent.mkdir(mode=0o700, exist_ok=True)
+
+    def write_private(self, path: Path, content: bytes) -> None:
+        """Replace a file as a whole, mode 0600, durable when this returns.
+
+        Raises:
+            StoreError: STORE_FULL when it could not be written; the old content is then intact.
+        """
+        beside = path.with_name(path.name + ".new")
+        try:
+            descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(path)
+            sync_directory(path.parent)
+        except OSError as error:
+            raise StoreError(Code.STORE_FULL, error.strerror or "") from error
+
+    @contextmanager
+    def syncing(self, wait_seconds: float) -> Iterator[None]:
+        """Be the only process that reconciles, waiting for another at most `wait_seconds`.
+
+        The kernel lets go of the lock when its holder dies, however it dies.
+
+        Raises:
+            StoreError: STORE_BUSY when another process still held it.
+        """
+        deadline = time.monotonic() + wait_seconds
+        descriptor = os.open(self.sync_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            while True:
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() >= deadline:
+                        raise StoreError(Code.STORE_BUSY, "another round is running") from None
+                    time.sleep(_LOCK_RETRY_SECONDS)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def set_aside(self) -> Path:
+        """Move a store that cannot be opened out of the way, with its key, and delete nothing.
+
+        The queue in it may still be rescued. Returns the directory that now holds it.
+        """
+        for number in range(1, _ASIDE_MAX):
+            aside = self.path / f"aside-{number}"
+            if not aside.exists():
+                break
+        else:
+            raise StoreError(Code.STORE_CORRUPT, "too many stores set aside")
+        aside.mkdir(mode=0o700)
+        for path in [*sorted(self.path.glob(self.database.name + "*")), self.key_file]:
+            if path.exists():
+                path.rename(aside / path.name)
+        sync_directory(self.path)
+        return aside
+
+
+def sync_directory(path: Path) -> None:
+    """Make a created or renamed entry of a directory durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
