@@ -56,10 +56,10 @@ class CardError(MyKeyError):
 class TransmissionError(CardError):
     """The card did not answer. `removed` when the driver says that it was taken away."""
 
-    def __init__(self, message: str, *, removed: bool = False) -> None:
+    def __init__(self, message: str, *, removed: bool = False, code: Code | None = None) -> None:
         super().__init__(message)
         self.removed = removed
-        self.code = Code.CARD_REMOVED if removed else Code.CARD_UNREADABLE
+        self.code = code or (Code.CARD_REMOVED if removed else Code.CARD_UNREADABLE)
 
 
 class StatusError(CardError):
