@@ -54,11 +54,11 @@ def check(command: bytes, *, storage: bool) -> None:
 
 def sends_pin(command: bytes) -> bool:
     """Whether `command` carries a PIN, so that the card must be reset when we are done."""
-    return command[1:2] == b"\x20" and len(command) > len(_VERIFY) - 1
+    return command[1:2] == b"\x20" and len(command) > len(_COUNT_TRIES)
 
 
 def _is_allowed_iso(command: bytes) -> bool:
-    if command == _SELECT_APPLICATION or command in _SELECT_FILES or command == _COUNT_TRIES:
+    if command in (_SELECT_APPLICATION, _COUNT_TRIES) or command in _SELECT_FILES:
         return True
     length = len(command)
     match command[:2]:

@@ -111,9 +111,10 @@ class JpkiApplet:
                 raise MalformedIdError("PIN", position=position + 1)
         if len(pin) != allow_list.PIN_LENGTH:
             raise MalformedIdError("PIN", position=allow_list.PIN_LENGTH + 1)
-        tries_left = self.pin_tries_left() or 0
-        blocked = tries_left == 0
-        if tries_left < TRIES_LEFT_MIN and (blocked or not allow_last_try):
+        tries_left = self.pin_tries_left()
+        if tries_left is None:  # Not told: it may be the last one.
+            tries_left = 1
+        if tries_left < TRIES_LEFT_MIN and not (tries_left and allow_last_try):
             raise PinNotSentError(tries_left)
         sw = self._session.send(CommandApdu(ins=0x20, p2=0x80, data=pin.encode("ascii"))).sw
         if sw.tries_left is not None:

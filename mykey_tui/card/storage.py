@@ -36,14 +36,14 @@ def read_uid(connection: CardConnection) -> bytes:
     """The number of a point card: 4, 7, 8 or 10 bytes that are the same at every tap.
 
     Raises:
-        WrongCardError: with S-RANDOM, for a card whose number changes at every tap: one with a
-            random UID, and every card that is no storage card (a My Number Card gives a PUPI).
+        WrongCardError: S-CARD for every card that is no storage card (nothing is sent to it: a My
+            Number Card gives a number of the moment), S-RANDOM for a UID drawn for this tap only.
         StatusError: the reader does not know this command or this card.
         MalformedResponseError: an answer of no known length.
         TransmissionError: the card was taken away.
     """
     if not is_storage_card(connection.atr):
-        raise WrongCardError(Code.SERVICE_CARD_RANDOM)
+        raise WrongCardError(Code.SERVICE_CARD_WRONG)
     response = ResponseApdu.decode(connection.transmit(GET_UID.encode()))
     if not response.sw.is_ok:
         raise StatusError("GET DATA (UID)", response.sw.value)

@@ -1,0 +1,103 @@
+"""Wrappers round a connection: one that tells what passes, secrets masked, and one that counts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mykey_tui.card.connection import CardConnection, CardReader
+from mykey_tui.card.jpki import JpkiApplet
+
+SECRET_INSTRUCTIONS = frozenset({0x20, 0x24, 0x2C})
+"""VERIFY, CHANGE REFERENCE DATA, RESET RETRY COUNTER (ISO/IEC 7816-4, 11.6)."""
+_SHOWN_BYTES_MAX = 16
+"""Enough for every SELECT; a DigestInfo to be signed is longer and is cut."""
+
+
+def describe(command: bytes) -> str:
+    """A command for people: `00200080 ** (5 bytes)` for a secret, the first bytes of all others."""
+    header, body = command[:4].hex(), command[4:]
+    if not body:
+        return header
+    if command[1] in SECRET_INSTRUCTIONS:
+        return f"{header} ** ({len(body)} bytes)"
+    if len(body) > _SHOWN_BYTES_MAX:
+        return f"{header} {body[:_SHOWN_BYTES_MAX].hex()}… ({len(body)} bytes)"
+    return f"{header} {body.hex()}"
+
+
+class Traced:
+    """A `CardConnection` that tells each command and how it was answered.
+
+    Of an answer only length and status word are told: its data is a person's certificate.
+    """
+
+    def __init__(self, connection: CardConnection, log: Callable[[str], None]) -> None:
+        self._connection = connection
+        self._log = log
+
+    @property
+    def atr(self) -> bytes:
+        """The inner connection's."""
+        return self._connection.atr
+
+    def transmit(self, command: bytes) -> bytes:
+        """Pass the command on; see `CardConnection.transmit`."""
+        self._log(f"> {describe(command)}")
+        response = self._connection.transmit(command)
+        self._log(f"< {max(len(response) - 2, 0)} bytes, {response[-2:].hex()}")
+        return response
+
+
+class CountingConnection:
+    """A `CardConnection` that counts what passes; for the benchmark."""
+
+    def __init__(self, connection: CardConnection) -> None:
+        self._connection = connection
+        self.apdus = 0
+
+    @property
+    def atr(self) -> bytes:
+        """The inner connection's."""
+        return self._connection.atr
+
+    def transmit(self, command: bytes) -> bytes:
+        """Count and pass on; see `CardConnection.transmit`."""
+        self.apdus += 1
+        return self._connection.transmit(command)
+
+
+@dataclass(frozen=True, slots=True)
+class TimedRead:
+    """How one reading of the certificate went."""
+
+    certificate_bytes: int
+    apdus: int
+    milliseconds: float
+    """From the first command to the last byte of the certificate."""
+    session_milliseconds: float
+    """The same with connecting, the transaction and letting go."""
+
+
+def timed_read(reader: CardReader) -> TimedRead:
+    """Read the certificate of the card that lies on `reader`, and measure.
+
+    Raises:
+        ReaderError, CardError: as `CardReader.session` and `JpkiApplet` do.
+    """
+    begun = time.perf_counter()
+    with reader.session() as connection:
+        counting = CountingConnection(connection)
+        connected = time.perf_counter()
+        applet = JpkiApplet(counting)
+        applet.select()
+        certificate = applet.read_auth_certificate()
+        read = time.perf_counter()
+    ended = time.perf_counter()
+    return TimedRead(
+        certificate_bytes=len(certificate),
+        apdus=counting.apdus,
+        milliseconds=(read - connected) * 1000,
+        session_milliseconds=(ended - begun) * 1000,
+    )
