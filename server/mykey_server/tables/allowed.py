@@ -1,0 +1,58 @@
+"""Every table and column that the server may have: compared with the file at each start.
+
+Whoever adds a column writes it here too, and answers: does it join a person with a time, a place,
+a purchase or a loan? Then it must not exist.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, inspect
+
+ALLOWED_COLUMNS: dict[str, frozenset[str]] = {
+    "alembic_version": frozenset({"version_num"}),
+    "enrolment_code": frozenset(
+        {"prefix", "secret_tag", "scope", "expires_at", "wrong_tries", "device_id"}
+    ),
+    "link": frozenset(
+        {
+            "scope",
+            "token",
+            "my_key_id",
+            "terminal_code",
+            "binding",
+            "service_id",
+            "status",
+            "seq",
+        }
+    ),
+    "mutation": frozenset({"device_id", "incarnation", "mid", "item_hash", "verdict", "kind"}),
+    "my_key_id": frozenset(
+        {"my_key_id", "terminal_code", "kind", "origin", "status", "certificate_tag"}
+    ),
+    "provider": frozenset(
+        {
+            "scope",
+            "provider_id",
+            "name",
+            "service_id_format",
+            "profile",
+            "lookup_key",
+            "digest_key",
+        }
+    ),
+    "scope": frozenset({"scope", "seq", "horizon", "digest"}),
+    "scope_history": frozenset({"scope", "seq", "digest"}),
+    "site": frozenset({"number", "epoch", "seal_key", "tag_key"}),
+    "terminal": frozenset({"device_id", "scope", "name", "public_key", "status"}),
+}
+
+
+def columns_not_allowed(connection: Connection) -> list[str]:
+    """Names of tables and columns in the file that are not on the list, as `table.column`."""
+    inspector = inspect(connection)
+    return sorted(
+        f"{table}.{column['name']}"
+        for table in inspector.get_table_names()
+        for column in inspector.get_columns(table)
+        if column["name"] not in ALLOWED_COLUMNS.get(table, frozenset())
+    )

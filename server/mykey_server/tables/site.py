@@ -1,0 +1,58 @@
+"""The server itself and the service providers that it serves."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger
+from sqlmodel import Field
+
+from mykey_server.tables.base import ServerTable
+
+
+class SiteTable(ServerTable, table=True):
+    """One row: the identity of this server's history, and its own keys."""
+
+    __tablename__ = "site"
+
+    number: int = Field(default=1, primary_key=True)
+    epoch: str
+    """Random; drawn again, and never reused, when the history is not the same any more."""
+    seal_key: bytes
+    """X25519 private key: opens what counters seal."""
+    tag_key: bytes
+    """Keys the tags of certificates and of enrolment codes."""
+
+
+class ProviderTable(ServerTable, table=True):
+    """A service provider. Its alias is the name of its scope on the wire."""
+
+    __tablename__ = "provider"
+
+    scope: str = Field(primary_key=True)
+    provider_id: str = Field(unique=True)
+    name: str
+    service_id_format: str
+    profile: str
+    """Which cards count: `simulated` (the shipped test CA) or `jpki` (the anchors folder)."""
+    lookup_key: bytes
+    digest_key: bytes
+
+
+class ScopeTable(ServerTable, table=True):
+    """The counter row of a scope: updated last, once per batch."""
+
+    __tablename__ = "scope"
+
+    scope: str = Field(primary_key=True, foreign_key="provider.scope")
+    seq: int = Field(sa_type=BigInteger)
+    horizon: int = Field(sa_type=BigInteger)
+    digest: bytes
+
+
+class ScopeHistoryTable(ServerTable, table=True):
+    """Each place of a scope that a counter can have been told of: one row per committed batch."""
+
+    __tablename__ = "scope_history"
+
+    scope: str = Field(primary_key=True, foreign_key="scope.scope")
+    seq: int = Field(primary_key=True, sa_type=BigInteger)
+    digest: bytes
