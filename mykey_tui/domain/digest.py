@@ -18,11 +18,17 @@ _MODULUS = 1 << (8 * DIGEST_LENGTH)
 
 def row_weight(digest_key: bytes, row: LinkRow) -> int:
     """What a row adds to the sum; a removed row (tombstone) adds nothing."""
-    if row.status is LinkStatus.REMOVED:
+    return weight(digest_key, row.token, row.binding, row.service_id.text, row.status.value)
+
+
+def weight(
+    digest_key: bytes, token: bytes, binding: bytes | None, service_id: str, status: int
+) -> int:
+    """The same for a row's bare values, as files and messages hold them; pages have thousands."""
+    if status == LinkStatus.REMOVED.value:
         return 0
-    binding = row.binding or b""
-    service_id = row.service_id.text.encode()
-    data = bytes([len(binding)]) + row.token + binding + bytes([row.status.value]) + service_id
+    tag = binding or b""
+    data = bytes([len(tag)]) + token + tag + bytes([status]) + service_id.encode()
     return int.from_bytes(
         hashlib.blake2b(data, digest_size=DIGEST_LENGTH, key=digest_key).digest(), "big"
     )
