@@ -17,7 +17,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, unique
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from mykey_tui.domain.errors import MyKeyError
@@ -99,10 +98,10 @@ class CardFile:
     kind: CardKind
     name: str
     atr: bytes
-    files: Mapping[int, bytes] = MappingProxyType({})
+    files: Mapping[int, bytes] = field(default_factory=dict)
     auth_key: str | None = None
     """PKCS #8 PEM of the authentication key; None: the card cannot sign."""
-    pins: Mapping[int, CardPin] = MappingProxyType({})
+    pins: Mapping[int, CardPin] = field(default_factory=dict)
     uid: bytes | None = None
     fault: Fault | None = None
     simulated: bool = True
