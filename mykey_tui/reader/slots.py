@@ -1,0 +1,117 @@
+"""What lies on the PC/SC readers, worked out from the states that the service reports.
+
+No PC/SC here: states come in as numbers, events go out. The high 16 bits of a state count
+insertions and removals, so a card that was swapped between two looks is noticed too.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mykey_tui.card.connection import CardArrived, CardLeft, ReaderEvent
+from mykey_tui.domain.text import safe
+
+UNAWARE = 0x0000
+CHANGED = 0x0002
+PRESENT = 0x0020
+MUTE = 0x0200
+_COUNTER_SHIFT = 16
+_COUNTER_MASK = 0xFFFF
+_SWAP_COUNT = 2
+"""One removal and one insertion."""
+
+
+@dataclass(slots=True)
+class _Slot:
+    state: int = UNAWARE
+    atr: bytes = b""
+    card_lies: bool = False
+    reported: bool = False
+    """Whether the arrival of the card that lies there was handed out."""
+
+
+class Slots:
+    """The readers by name, the cards on them, and the events that nobody fetched yet.
+
+    Two cards at once: the newest counts, and of two that arrive together one is reported. The
+    other follows when that one is taken away.
+    """
+
+    def __init__(self) -> None:
+        self._slots: dict[str, _Slot] = {}
+        self._events: deque[ReaderEvent] = deque()
+        self.newest: str | None = None
+        """The reader whose card was laid last."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The readers, as the service spells them."""
+        return tuple(self._slots)
+
+    @property
+    def has_event(self) -> bool:
+        """Whether `next_event` has something."""
+        return bool(self._events)
+
+    def known_states(self) -> list[tuple[str, int]]:
+        """What to compare with at the next look."""
+        return [(name, slot.state) for name, slot in self._slots.items()]
+
+    def next_event(self) -> ReaderEvent | None:
+        """Hand out one event, the oldest first."""
+        if not self._events:
+            return None
+        event = self._events.popleft()
+        if isinstance(event, CardArrived) and self.newest is not None:
+            self._slots[self.newest].reported = True
+        return event
+
+    def tell(self, event: ReaderEvent) -> None:
+        """Put an event of the driver's own behind the others."""
+        self._events.append(event)
+
+    def keep(self, names: Sequence[str]) -> None:
+        """The readers that exist now; cards on those that vanished have left."""
+        for name in self.names:
+            if name not in names:
+                self._card_left(name)
+                del self._slots[name]
+        for name in names:
+            self._slots.setdefault(name, _Slot())
+
+    def update(self, name: str, state: int, atr: bytes) -> None:
+        """Take in the state of one reader, as the service reported it."""
+        slot = self._slots.get(name)
+        if slot is None:
+            return
+        passed = (state >> _COUNTER_SHIFT) - (slot.state >> _COUNTER_SHIFT) & _COUNTER_MASK
+        present = bool(state & PRESENT)
+        slot.state = state & ~CHANGED
+        if slot.card_lies and (not present or passed >= _SWAP_COUNT):
+            self._card_left(name)
+        if present and not slot.card_lies:
+            slot.atr = b"" if state & MUTE else atr
+            slot.card_lies = True
+            self._card_arrived(name)
+
+    def _card_arrived(self, name: str) -> None:
+        # An arrival that nobody fetched is overtaken by this one.
+        self._events = deque(e for e in self._events if not isinstance(e, CardArrived))
+        self.newest = name
+        self._events.append(CardArrived(safe(name), self._slots[name].atr))
+
+    def _card_left(self, name: str) -> None:
+        slot = self._slots[name]
+        if not slot.card_lies:
+            return
+        if slot.reported:
+            self._events.append(CardLeft(safe(name)))
+        slot.card_lies = slot.reported = False
+        if self.newest != name:
+            return
+        self._events = deque(e for e in self._events if not isinstance(e, CardArrived))
+        self.newest = next((n for n, other in self._slots.items() if other.card_lies), None)
+        if self.newest is not None and not self._slots[self.newest].reported:
+            self._card_arrived(self.newest)
