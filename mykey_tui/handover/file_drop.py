@@ -13,6 +13,7 @@ import fcntl
 import os
 import secrets
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum, unique
@@ -29,11 +30,18 @@ ENTRIES_LOOKED_AT_MAX = 10_000
 """A folder with more is not an inbox; looking through it would hold up the counter."""
 APPENDED_BYTES_MAX = 1024 * 1024
 """About 60,000 lines: the other side has stopped collecting."""
+LEFTOVER_SECONDS = 60.0
+"""A hidden part this old was left by a counter that lost its power; it holds a service ID."""
+LOCK_SECONDS = 0.5
+"""Two counters may append to one file; a reader that holds it for longer must not hold a queue up."""
+LOCK_PAUSE_SECONDS = 0.02
 FILE_MODE = 0o640
 """The existing system reads through its group; nobody else does."""
 
 _PREFIX = "mykey-"
 _SUFFIX = ".txt"
+_HIDDEN_PREFIX = f".{_PREFIX}"
+_HIDDEN_SUFFIX = ".part"
 
 
 @unique
@@ -110,9 +118,10 @@ class FileDrop:
 
 def _drop(directory: Path, line: bytes) -> None:
     """Write beside, bring to the disk, rename: the watcher sees a whole file or none."""
-    _stop_when_nobody_collects(directory)
-    name = f"{_PREFIX}{secrets.token_hex(8)}"
-    hidden, final = directory / f".{name}.part", directory / f"{name}{_SUFFIX}"
+    _look_around(directory)
+    name = secrets.token_hex(8)
+    hidden = directory / f"{_HIDDEN_PREFIX}{name}{_HIDDEN_SUFFIX}"
+    final = directory / f"{_PREFIX}{name}{_SUFFIX}"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         with _opened(hidden, flags) as descriptor:
@@ -123,17 +132,31 @@ def _drop(directory: Path, line: bytes) -> None:
         with contextlib.suppress(OSError):
             hidden.unlink()
         raise
-    with _opened(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) as descriptor:
+    # Some network file systems refuse this for a folder; the file itself is safe by then.
+    with (
+        contextlib.suppress(OSError),
+        _opened(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) as descriptor,
+    ):
         os.fsync(descriptor)
 
 
-def _stop_when_nobody_collects(directory: Path) -> None:
+def _look_around(directory: Path) -> None:
+    """Stop when nobody collects, and take away what a power failure left half written."""
     waiting = 0
     with os.scandir(directory) as entries:
         for looked_at, entry in enumerate(entries, start=1):
             waiting += entry.name.startswith(_PREFIX) and entry.name.endswith(_SUFFIX)
             if waiting >= UNCOLLECTED_FILES_MAX or looked_at >= ENTRIES_LOOKED_AT_MAX:
                 raise HandOverError(Code.HANDOVER_FILE, "nobody collects the files")
+            if entry.name.startswith(_HIDDEN_PREFIX) and entry.name.endswith(_HIDDEN_SUFFIX):
+                _sweep(Path(entry.path))
+
+
+def _sweep(hidden: Path) -> None:
+    # Another counter may be writing here too, and finish in between.
+    with contextlib.suppress(FileNotFoundError):
+        if time.time() - hidden.stat().st_mtime > LEFTOVER_SECONDS:
+            hidden.unlink()
 
 
 def _append(path: Path, line: bytes) -> None:
@@ -142,8 +165,7 @@ def _append(path: Path, line: bytes) -> None:
     with _opened(path, flags) as descriptor:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise HandOverError(Code.HANDOVER_FILE, "not a regular file")
-        # Not waited for: a reader that holds the file must not hold the counter.
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(descriptor)
         size = os.fstat(descriptor).st_size
         if size + len(line) > APPENDED_BYTES_MAX:
             raise HandOverError(Code.HANDOVER_FILE, "nobody collects the lines")
@@ -156,6 +178,15 @@ def _append(path: Path, line: bytes) -> None:
         except OSError:
             os.ftruncate(descriptor, size)
             raise
+
+
+def _lock(descriptor: int) -> None:
+    """Take the lock within `LOCK_SECONDS`. Raises `BlockingIOError`. Closing gives it back."""
+    for _ in range(round(LOCK_SECONDS / LOCK_PAUSE_SECONDS)):
+        with contextlib.suppress(BlockingIOError):
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        time.sleep(LOCK_PAUSE_SECONDS)
+    return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _write_whole(descriptor: int, line: bytes) -> None:

@@ -17,7 +17,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.x509.oid import SignatureAlgorithmOID
 
 from mykey_tui.domain.errors import AnchorsError
-from mykey_tui.trust.certificate import AuthCertificate, quietly
+from mykey_tui.trust.certificate import UNREADABLE, AuthCertificate, quietly
 
 ANCHORS_MAX = 32
 """JPKI has had three generations in ten years; each one under a name costs a signature check."""
@@ -131,7 +131,7 @@ def _certificates_in(path: Path) -> list[x509.Certificate]:
             if b"-----BEGIN" in content:
                 return x509.load_pem_x509_certificates(content)
             return [x509.load_der_x509_certificate(content)]
-    except (ValueError, x509.InvalidVersion) as error:
+    except UNREADABLE as error:
         raise AnchorsError(path.name, "not a certificate") from error
 
 
@@ -148,7 +148,7 @@ def _anchor(path: Path, decoded: x509.Certificate) -> Anchor:
                 may_sign_certificates=_may_sign_certificates(extensions),
                 decoded=decoded,
             )
-    except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
+    except (*UNREADABLE, UnsupportedAlgorithm) as error:
         raise AnchorsError(path.name, "not a usable CA certificate") from error
 
 

@@ -32,12 +32,15 @@ _UNDERSTOOD_EXTENSIONS = frozenset(
 )
 """A critical extension outside this set means that we do not know what we read (RFC 5280, 4.2)."""
 
-_UNREADABLE = (
+UNREADABLE = (
     ValueError,
+    TypeError,
     x509.InvalidVersion,
     x509.DuplicateExtension,
     x509.UnsupportedGeneralNameType,
 )
+"""What `cryptography` raises for bytes that are no certificate. TypeError: a name's part of type BIT
+STRING, found with mutants; the library meant it for callers who build one."""
 _warning_filters = threading.Lock()
 
 
@@ -101,7 +104,7 @@ def parse_certificate(der: bytes) -> AuthCertificate:
     try:
         with quietly():
             return _read(x509.load_der_x509_certificate(der))
-    except _UNREADABLE:
+    except UNREADABLE:
         # The cause quotes bytes of the certificate, so it is not chained.
         raise MalformedCertificateError("not a readable certificate") from None
 
