@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from uuid import UUID
 
+from sqlalchemy import Connection, insert
+from sqlmodel import Session, select
+
+from mykey_tui.domain.codes import Code
+from mykey_tui.domain.errors import MyKeyError, StoreError
 from mykey_tui.domain.ids import DeviceId, Incarnation, ProviderId
 from mykey_tui.domain.service_id import ServiceIdFormat
+from mykey_tui.store.tables import StoredIdentity
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -37,3 +44,50 @@ class Identity:
 
     def __repr__(self) -> str:
         return "<Identity>"
+
+
+def store_identity(connection: Connection, identity: Identity) -> None:
+    """Write the one row; once, when the store is made."""
+    connection.execute(
+        insert(StoredIdentity).values(
+            id=1,
+            device_id=str(identity.device_id),
+            incarnation=identity.incarnation,
+            provider_id=identity.provider_id.text,
+            provider_name=identity.provider_name,
+            scope=identity.scope,
+            provider_key=identity.provider_key,
+            digest_key=identity.digest_key,
+            seal_key=identity.seal_key,
+            device_key=identity.device_key,
+            server_url=identity.server_url,
+            profile=identity.profile,
+            counter_name=identity.counter_name,
+            service_id_format=identity.service_id_format.text,
+        )
+    )
+
+
+def load_identity(connection: Connection) -> Identity:
+    """Read the one row. Raises `StoreError` STORE_CORRUPT when it is not there or makes no sense."""
+    row = Session(connection).exec(select(StoredIdentity)).first()
+    if row is None:
+        raise StoreError(Code.STORE_CORRUPT, "no identity")
+    try:
+        return Identity(
+            device_id=DeviceId(UUID(row.device_id)),
+            incarnation=Incarnation(row.incarnation),
+            provider_id=ProviderId.parse(row.provider_id),
+            provider_name=row.provider_name,
+            scope=row.scope,
+            provider_key=row.provider_key,
+            digest_key=row.digest_key,
+            seal_key=row.seal_key,
+            device_key=row.device_key,
+            server_url=row.server_url,
+            profile=row.profile,
+            counter_name=row.counter_name,
+            service_id_format=ServiceIdFormat.parse(row.service_id_format),
+        )
+    except (ValueError, MyKeyError) as error:
+        raise StoreError(Code.STORE_CORRUPT, "identity") from error

@@ -1,0 +1,174 @@
+"""The ID conversion table's rows at this counter: look one up, take the server's in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+from sqlalchemy import Connection
+
+from mykey_tui.domain.digest import DIGEST_LENGTH, weight
+from mykey_tui.domain.ids import Binding, LookupToken, ServiceId
+from mykey_tui.domain.link import LinkStatus
+from mykey_tui.wire.messages import Row
+
+# The widest form of a service ID (`domain.service_id`). Rows are held against this and not against
+# the provider's own form, which may have changed since an older row was made.
+_SERVICE_ID = re.compile(r"[0-9A-Z-]{1,32}", re.ASCII)
+_STATUS_KNOWN = frozenset(status.value for status in LinkStatus)
+_REMOVED = LinkStatus.REMOVED.value
+_ACTIVE = LinkStatus.ACTIVE.value
+
+_CHUNK_ROWS = 200
+"""Rows of one statement: a statement for each row takes a quarter longer for a large page."""
+
+_MODULUS = 1 << (8 * DIGEST_LENGTH)
+
+# One statement, so that both tables are seen at one moment.
+_FIND = (
+    "SELECT o.token, o.service_id, l.service_id, l.status, l.binding FROM (SELECT ? AS t) "
+    "LEFT JOIN local_link AS o ON o.token = t LEFT JOIN link AS l ON l.token = t"
+)
+_FIND_TOKEN_LOCAL = "SELECT token FROM local_link WHERE service_id = ? LIMIT 1"  # noqa: S105  # SQL
+_FIND_TOKEN = (
+    "SELECT l.token FROM link AS l LEFT JOIN local_link AS o ON o.token = l.token "  # noqa: S105
+    "WHERE l.service_id = ? AND o.token IS NULL LIMIT 1"
+)
+INDEX_BY_SERVICE_ID = "CREATE INDEX IF NOT EXISTS link_by_service_id ON link (service_id)"
+"""Made after the first complete pull: building it then costs a third of keeping it during."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalLink:
+    """What this counter knows of a token. `provisional` while its own mutation waits to be sent."""
+
+    service_id: ServiceId
+    status: LinkStatus
+    binding: Binding | None
+    provisional: bool
+
+
+@dataclass(slots=True)
+class Tally:
+    """The running sums over `link` while a transaction changes it."""
+
+    digest: int
+    rows: int
+
+    @property
+    def digest_bytes(self) -> bytes:
+        """As it is stored and compared."""
+        return self.digest.to_bytes(DIGEST_LENGTH, "big")
+
+
+def find(connection: Connection, token: LookupToken) -> LocalLink | None:
+    """The row of a token with this counter's own waiting mutation laid over it."""
+    found = connection.exec_driver_sql(_FIND, (token,)).one()
+    own_token, own_service_id, service_id, status, binding = found
+    known = LinkStatus(status) if status is not None else None
+    # A mutation of ours does not lift what the server has stopped.
+    stopped = known is not None and known is not LinkStatus.ACTIVE
+    if own_token is None or stopped:
+        if known is None:
+            return None
+        return LocalLink(ServiceId(service_id), known, binding, provisional=False)
+    if own_service_id is None:
+        return None
+    return LocalLink(ServiceId(own_service_id), LinkStatus.ACTIVE, binding, provisional=True)
+
+
+def find_token(connection: Connection, service_id: ServiceId) -> LookupToken | None:
+    """Whose service ID this is, as far as this counter knows."""
+    for statement in (_FIND_TOKEN_LOCAL, _FIND_TOKEN):
+        row = connection.exec_driver_sql(statement, (service_id.text,)).first()
+        if row is not None:
+            return LookupToken(row[0])
+    return None
+
+
+def sort_out(rows: Iterable[Row]) -> tuple[list[Row], int]:
+    """Make a page fit to be stored: one row for each token, in token order, and how many were bad.
+
+    A row that cannot be shown (service ID outside every format, status from a newer server) is
+    taken as a removal: the server has changed that row, so the old content must not be handed
+    over either. The digest then differs, and that is reported.
+    """
+    kept: dict[bytes, Row] = {}
+    refused = 0
+    matches = _SERVICE_ID.fullmatch
+    for row in rows:
+        token, _, service_id, status, seq = row
+        sound = row
+        if status == _REMOVED:
+            sound = (token, None, "", _REMOVED, seq)
+        elif status not in _STATUS_KNOWN or matches(service_id) is None:
+            refused += 1
+            sound = (token, None, "", _REMOVED, seq)
+        if token not in kept or kept[token][4] <= seq:
+            kept[token] = sound
+    return [kept[token] for token in sorted(kept)], refused
+
+
+def put_new(connection: Connection, key: bytes, tally: Tally, rows: Sequence[Row]) -> None:
+    """Take sorted rows in where nearly all are expected to be new: a first load.
+
+    Falls back to `put` when a token is there already (it moved while its scope was being read).
+    """
+    live = [row for row in rows if row[3] != _REMOVED]
+    connection.exec_driver_sql("SAVEPOINT first_load")
+    if _insert(connection, "INSERT OR IGNORE INTO link VALUES ", live) == len(live):
+        tally.rows += len(live)
+        tally.digest = (tally.digest + sum(_weights(key, live))) % _MODULUS
+    else:
+        connection.exec_driver_sql("ROLLBACK TO first_load")
+        put(connection, key, tally, live)
+    connection.exec_driver_sql("RELEASE first_load")
+    put(connection, key, tally, [row for row in rows if row[3] == _REMOVED])
+
+
+def put(connection: Connection, key: bytes, tally: Tally, rows: Sequence[Row]) -> None:
+    """Take rows in, at most one for each token; an older seq never overwrites a newer one."""
+    old = _rows_of(connection, [row[0] for row in rows])
+    news = [row for row in rows if row[0] not in old or old[row[0]][4] <= row[4]]
+    gone = [(row[0],) for row in news if row[3] == _REMOVED and row[0] in old]
+    live = [row for row in news if row[3] != _REMOVED]
+    replaced = [old[row[0]] for row in news if row[0] in old]
+    if gone:
+        connection.exec_driver_sql("DELETE FROM link WHERE token = ?", gone)
+    if live:
+        _insert(connection, "INSERT OR REPLACE INTO link VALUES ", live)
+    tally.rows += len(live) - len(replaced)
+    change = sum(_weights(key, live)) - sum(_weights(key, replaced))
+    tally.digest = (tally.digest + change) % _MODULUS
+
+
+def _weights(key: bytes, rows: Iterable[Row]) -> Iterator[int]:
+    for token, binding, service_id, status, _ in rows:
+        yield weight(key, token, binding, service_id, status)
+
+
+def _insert(connection: Connection, statement: str, rows: Sequence[Row]) -> int:
+    added = 0
+    for start in range(0, len(rows), _CHUNK_ROWS):
+        part = rows[start : start + _CHUNK_ROWS]
+        values = ",".join(["(?,?,?,?,?)"] * len(part))
+        result = connection.exec_driver_sql(statement + values, tuple(chain.from_iterable(part)))
+        added += result.rowcount
+    return added
+
+
+def _rows_of(connection: Connection, tokens: Sequence[bytes]) -> dict[bytes, Row]:
+    found: dict[bytes, Row] = {}
+    for start in range(0, len(tokens), _CHUNK_ROWS):
+        part = tokens[start : start + _CHUNK_ROWS]
+        marks = ",".join("?" * len(part))
+        statement = (
+            f"SELECT token, binding, service_id, status, seq FROM link WHERE token IN ({marks})"  # noqa: S608  # only marks
+        )
+        for token, binding, service_id, status, seq in connection.exec_driver_sql(
+            statement, tuple(part)
+        ):
+            found[token] = (token, binding, service_id, status, seq)
+    return found

@@ -1,0 +1,86 @@
+"""How far this counter has come with the server: one row, changed in the transaction of each change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import Connection, update
+from sqlmodel import Session, col, select
+
+from mykey_tui.store.links import Tally
+from mykey_tui.store.tables import StoredProgress
+from mykey_tui.wire.messages import Position
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far this counter has come with the server. `position` and `mark` as in the protocol."""
+
+    epoch: str | None
+    cursor: int
+    digest: bytes
+    rows: int
+    position: Position | None
+    """The last complete place: digest compared and equal."""
+    mark: Position | None
+    """The newest place that a push reply told of."""
+    durable_through: int
+    last_mid: int
+    last_hash: bytes
+    refused_rows: int
+    """Rows of the server's that could not be read and are therefore not here."""
+    synced_at: int | None
+    """Unix time of the last complete pull, by the server's clock."""
+    clock_offset: timedelta
+    """How far the server's clock was ahead of this box's, when last told."""
+
+
+def read(connection: Connection) -> Progress:
+    """How far this counter is."""
+    row = _row(connection)
+    return Progress(
+        epoch=row.epoch,
+        cursor=row.cursor,
+        digest=row.digest,
+        rows=row.rows,
+        position=_position(row.epoch, row.position_seq, row.position_digest),
+        mark=_position(row.epoch, row.mark_seq, row.mark_digest),
+        durable_through=row.durable_through,
+        last_mid=row.last_mid,
+        last_hash=row.last_hash,
+        refused_rows=row.refused_rows,
+        synced_at=row.synced_at,
+        clock_offset=timedelta(milliseconds=row.clock_offset_ms),
+    )
+
+
+def change(connection: Connection, **values: object) -> None:
+    """Set columns of the row."""
+    connection.execute(update(StoredProgress).values(**values))
+
+
+def start_tally(connection: Connection) -> Tally:
+    """The sums as they stand, to be changed with `link` in this transaction."""
+    row = _row(connection)
+    return Tally(digest=int.from_bytes(row.digest, "big"), rows=row.rows)
+
+
+def save_tally(connection: Connection, tally: Tally, *, refused: int) -> None:
+    """Store the sums, and how many more rows could not be read."""
+    change(
+        connection,
+        digest=tally.digest_bytes,
+        rows=tally.rows,
+        refused_rows=col(StoredProgress.refused_rows) + refused,
+    )
+
+
+def _row(connection: Connection) -> StoredProgress:
+    return Session(connection).exec(select(StoredProgress)).one()
+
+
+def _position(epoch: str | None, seq: int | None, digest: bytes | None) -> Position | None:
+    if epoch is None or seq is None or digest is None:
+        return None
+    return Position(epoch=epoch, seq=seq, digest=digest)

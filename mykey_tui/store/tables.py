@@ -1,0 +1,125 @@
+"""The store's tables, on a registry of their own. `tests/contract` compares them with a list.
+
+No MyKey ID, no certificate in the clear, no name, and no time of a person's act: a mutation keeps
+its age (`queued_at`) until the server has answered, and loses it in the transaction of the answer.
+`synced_at` is the counter's own: when it last had every change.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, unique
+
+from sqlalchemy import MetaData
+from sqlalchemy.orm import registry
+from sqlmodel import Field, SQLModel
+
+_registry = registry(metadata=MetaData())
+
+
+@unique
+class MutationState(Enum):
+    """Where a mutation of this counter stands."""
+
+    WAITING = "waiting"
+    PARKED = "parked"
+    """Tried often enough; a person decides."""
+    CONFLICT = "conflict"
+    """Refused for good: the server's rows say otherwise."""
+    INVALID = "invalid"
+    """Refused for good: it can never succeed."""
+    DONE = "done"
+    """In effect at the server (or looked at by a person); kept as journal, with no time."""
+
+
+class StoreTable(SQLModel, registry=_registry):
+    """Base of the store's tables. A `table=True` model validates nothing: values are checked before."""
+
+
+class StoredLink(StoreTable, table=True):
+    """A row of the server's, as last received. Removed rows are not kept."""
+
+    __tablename__ = "link"
+    __table_args__ = {"sqlite_with_rowid": False}  # the mapper's own form
+
+    token: bytes = Field(primary_key=True)
+    binding: bytes | None = None
+    service_id: str
+    status: int
+    seq: int
+
+
+class StoredLocalLink(StoreTable, table=True):
+    """What a waiting mutation does here already; lies over `link`. No service ID: it was removed."""
+
+    __tablename__ = "local_link"
+    __table_args__ = {"sqlite_with_rowid": False}
+
+    token: bytes = Field(primary_key=True)
+    service_id: str | None = None
+    mid: int
+
+
+class StoredMutation(StoreTable, table=True):
+    """Queue and journal: what this counter did, numbered without gaps, each chained to the last."""
+
+    __tablename__ = "outbox"
+
+    mid: int = Field(primary_key=True)
+    op: str
+    v: int
+    token: bytes
+    service_id: str
+    prev: bytes
+    sealed: bytes
+    seen_seq: int
+    state: str
+    code: str | None = None
+    tries: int = 0
+    queued_at: int | None = None
+    """Unix time; only until the server has answered."""
+    acked_seq: int | None = None
+    """The scope's seq in the answer; the row goes when a verified backup holds it."""
+
+
+class StoredIdentity(StoreTable, table=True):
+    """One row: what enrolment gave."""
+
+    __tablename__ = "identity"
+
+    id: int = Field(primary_key=True)
+    device_id: str
+    incarnation: bytes
+    provider_id: str
+    provider_name: str
+    scope: str
+    provider_key: bytes
+    digest_key: bytes
+    seal_key: bytes
+    device_key: bytes
+    server_url: str
+    profile: str
+    counter_name: str
+    service_id_format: str
+
+
+class StoredProgress(StoreTable, table=True):
+    """One row: how far this counter is, and sums that would cost a scan."""
+
+    __tablename__ = "progress"
+
+    id: int = Field(primary_key=True)
+    epoch: str | None = None
+    cursor: int = 0
+    digest: bytes
+    rows: int = 0
+    position_seq: int | None = None
+    position_digest: bytes | None = None
+    mark_seq: int | None = None
+    mark_digest: bytes | None = None
+    durable_through: int = 0
+    last_mid: int = 0
+    last_hash: bytes
+    refused_rows: int = 0
+    """Rows of the server's that could not be read and are therefore not here."""
+    synced_at: int | None = None
+    clock_offset_ms: int = 0
