@@ -219,6 +219,11 @@ class CounterStore:
         with reading(self._engine) as connection:
             return outbox.open_ones(connection, limit=limit)
 
+    def open_mutation(self, mid: int) -> QueuedMutation | None:
+        """One line of the queue; None when the mutation is in effect at the server."""
+        with reading(self._engine) as connection:
+            return outbox.open_one(connection, mid)
+
     def counts(self) -> QueueCounts:
         """How much waits, how much needs a person, and since when."""
         with reading(self._engine) as connection:

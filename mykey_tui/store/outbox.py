@@ -257,17 +257,33 @@ def open_ones(connection: Connection, *, limit: int) -> Sequence[QueuedMutation]
         .order_by(col(StoredMutation.mid))
         .limit(limit)
     )
-    return [
-        QueuedMutation(
-            mid=row.mid,
-            op=row.op,
-            service_id=ServiceId(row.service_id),
-            queued_at=_moment(row.queued_at),
-            state=MutationState(row.state),
-            code=Code(row.code) if row.code else None,
+    return [_line(row) for row in rows]
+
+
+def open_one(connection: Connection, mid: int) -> QueuedMutation | None:
+    """One of them; None when it is done."""
+    row = (
+        Session(connection)
+        .exec(
+            select(StoredMutation).where(
+                col(StoredMutation.mid) == mid,
+                col(StoredMutation.state) != MutationState.DONE.value,
+            )
         )
-        for row in rows
-    ]
+        .first()
+    )
+    return None if row is None else _line(row)
+
+
+def _line(row: StoredMutation) -> QueuedMutation:
+    return QueuedMutation(
+        mid=row.mid,
+        op=row.op,
+        service_id=ServiceId(row.service_id),
+        queued_at=_moment(row.queued_at),
+        state=MutationState(row.state),
+        code=Code(row.code) if row.code else None,
+    )
 
 
 def counts(connection: Connection) -> QueueCounts:
