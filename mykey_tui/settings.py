@@ -20,6 +20,7 @@ COUNTER_FILE = "counter.json"
 COUNTER_FILE_BYTES_MAX = 64 * 1024
 """A page of settings; more is not ours."""
 HOME_VARIABLE = "MYKEY_HOME"
+PROFILES = ("simulated", "jpki")
 _LANGUAGES = ("ja", "en")
 
 
@@ -62,10 +63,12 @@ class Settings:
     """One counter's settings.
 
     `language` is None where nobody chose; `handover` is the section as written, checked where the
-    adapters are made.
+    adapters are made. `profile` says whose certificates a card view believes; what an enrolled
+    counter believes stands in its store.
     """
 
     home: Path
+    profile: str = "simulated"
     reader: ReaderChoice = ANY_PCSC_READER
     language: str | None = None
     handover: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
@@ -87,11 +90,15 @@ def load_settings(
     language = values.get("language")
     if language not in (None, *_LANGUAGES):
         raise SettingsError("language: write ja or en")
+    profile = values.get("profile", PROFILES[0])
+    if profile not in PROFILES:
+        raise SettingsError("profile: write simulated or jpki")
     handover = values.get("handover") or {}
     if not isinstance(handover, dict):
         raise SettingsError("handover: is not an object")
     return Settings(
         home=directory,
+        profile=str(profile),
         reader=ReaderChoice.parse(written_reader),
         language=str(language) if language is not None else None,
         handover=MappingProxyType(handover),

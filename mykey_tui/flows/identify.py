@@ -13,8 +13,7 @@ from typing import TypeVar, assert_never
 from mykey_tui.card.connection import CardConnection, CardReader
 from mykey_tui.card.jpki import JpkiApplet
 from mykey_tui.domain.clock import Clock
-from mykey_tui.domain.codes import Code
-from mykey_tui.domain.errors import CardError, ReaderError, TransmissionError
+from mykey_tui.domain.errors import CardError, ReaderError
 from mykey_tui.domain.verdict import Accepted, Refused, Undecided
 from mykey_tui.flows.outcomes import IdentifiedCard, Stopped
 from mykey_tui.flows.stopping import stopped_by
@@ -31,15 +30,10 @@ T = TypeVar("T")
 
 def with_card(reader: CardReader, work: Callable[[CardConnection], T]) -> T | Stopped:
     """Do `work` inside one session, so that no other program comes between its commands."""
-    entered = False
     try:
         with reader.session() as connection:
-            entered = True
             return work(connection)
     except (CardError, ReaderError) as error:
-        if isinstance(error, TransmissionError) and not entered and not error.removed:
-            # It lies there and does not wake: upside down, on metal, or half on the reader.
-            return Stopped(Code.CARD_MUTE)
         return stopped_by(error)
 
 

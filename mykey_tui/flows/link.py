@@ -7,25 +7,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, Protocol, TypeAlias
+from typing import Protocol, assert_never
 
 from mykey_tui.card.connection import CardReader
 from mykey_tui.domain.clock import Clock
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import StoreError
 from mykey_tui.domain.ids import LookupToken, ServiceId
-from mykey_tui.domain.link import LinkStatus
 from mykey_tui.domain.tokens import default_token
 from mykey_tui.flows.identify import CertificateJudge, identify
 from mykey_tui.flows.lookup import find_link, refusal_of
-from mykey_tui.flows.outcomes import IdentifiedCard, Linked, LinkOutcome, QueueState, Stopped
+from mykey_tui.flows.outcomes import IdentifiedCard, Linked, LinkOutcome, Stopped
 from mykey_tui.flows.stopping import stopped_by
 from mykey_tui.flows.timings import Timings
-from mykey_tui.store.counter_store import CounterStore, QueuedFrame
+from mykey_tui.store.counter_store import CounterStore
+from mykey_tui.store.outbox import Operation, QueuedFrame
+from mykey_tui.store.tables import MutationState
 from mykey_tui.wire.messages import SealedLink
-from mykey_tui.wire.seal import seal, seal_context
-
-Operation: TypeAlias = Literal["link", "unlink"]
+from mykey_tui.wire.seal import seal
 
 VERDICT_WAIT_SECONDS = 3.0
 """How long a person at the counter waits for the server's word before "accepted, will be sent"."""
@@ -73,33 +72,37 @@ class LinkFlow:
 
     def link(self, card: IdentifiedCard, service_id: ServiceId) -> LinkOutcome:
         """Read the card again, compare, store in one transaction, send if the line is up."""
-        refusal = self._same_card_again(card) or self.check(card, service_id)
+        return self.read_again(card) or self.commit_link(card, service_id)
+
+    def unlink(self, card: IdentifiedCard) -> LinkOutcome:
+        """The same for taking the link away; L-NONE where there is none."""
+        return self.read_again(card) or self.commit_unlink(card)
+
+    def read_again(self, card: IdentifiedCard) -> Stopped | None:
+        """Threat T5: between step 1 and step 3 another card may have been laid down (C-SWAP)."""
+        again = identify(self.reader, self.judge, Timings(self.clock))
+        if isinstance(again, Stopped):
+            return again
+        return None if again.same_card(card) else Stopped(Code.CARD_SWAPPED)
+
+    def commit_link(self, card: IdentifiedCard, service_id: ServiceId) -> LinkOutcome:
+        """Store and send; only right after `read_again` has found the same card."""
+        refusal = self.check(card, service_id)
         if refusal is not None:
             return refusal
         token = default_token(self.store.identity.provider_key, card.cn)
         return self._commit("link", card, token, service_id)
 
-    def unlink(self, card: IdentifiedCard) -> LinkOutcome:
-        """The same for taking the link away; L-NONE where there is none."""
-        refusal = self._same_card_again(card)
-        if refusal is not None:
-            return refusal
+    def commit_unlink(self, card: IdentifiedCard) -> LinkOutcome:
+        """Store and send the removal; only right after `read_again` has found the same card."""
         try:
             own = find_link(card, self.store)
         except StoreError as error:
             return stopped_by(error)
         if own is None:
             return Stopped(Code.NOT_LINKED)
-        if own.link.status is not LinkStatus.ACTIVE:
-            return refusal_of(own.link.status) or Stopped(Code.NOT_LINKED)
-        return self._commit("unlink", card, own.token, own.link.service_id)
-
-    def _same_card_again(self, card: IdentifiedCard) -> Stopped | None:
-        """Threat T5: between step 1 and step 3 another card may have been laid down."""
-        again = identify(self.reader, self.judge, Timings(self.clock))
-        if isinstance(again, Stopped):
-            return again
-        return None if again.same_card(card) else Stopped(Code.CARD_SWAPPED)
+        refusal = refusal_of(own.link.status)
+        return refusal or self._commit("unlink", card, own.token, own.link.service_id)
 
     def _commit(
         self, op: Operation, card: IdentifiedCard, token: LookupToken, service_id: ServiceId
@@ -120,15 +123,17 @@ class LinkFlow:
     def _outcome(self, op: Operation, mid: int, service_id: ServiceId) -> LinkOutcome:
         """What became of the mutation. A refusal was told to the person: nothing stays behind."""
         waiting = self.store.counts().waiting
-        state, code = self.store.state_of(mid)
-        match state:
-            case None:
-                return Linked(Code.LINKED if op == "link" else Code.UNLINKED, service_id, waiting)
-            case QueueState.CONFLICT | QueueState.INVALID:
-                self.store.dismiss(mid)
-                return Stopped(code or Code.MUTATION_INVALID)
-            case QueueState.WAITING | QueueState.PARKED:
+        mutation = self.store.open_mutation(mid)
+        if mutation is None:
+            return Linked(Code.LINKED if op == "link" else Code.UNLINKED, service_id, waiting)
+        match mutation.state:
+            case MutationState.CONFLICT | MutationState.INVALID:
+                self.store.resolve(mid)
+                return Stopped(mutation.code or Code.MUTATION_INVALID)
+            case MutationState.WAITING | MutationState.PARKED | MutationState.DONE:
                 return Linked(Code.LINK_QUEUED, service_id, waiting)
+            case _:
+                assert_never(mutation.state)
 
 
 def _duplicate(service_id: ServiceId) -> Stopped:
@@ -138,14 +143,4 @@ def _duplicate(service_id: ServiceId) -> Stopped:
 
 def _seal_certificate(der: bytes, seal_key: bytes, frame: QueuedFrame) -> bytes:
     """Seal the certificate to the server, bound to the mutation that carries it."""
-    context = seal_context(
-        device=frame.device,
-        incarnation=frame.incarnation,
-        scope=frame.scope,
-        mid=frame.mid,
-        op=frame.op,
-        v=frame.v,
-        token=frame.token,
-        sid=frame.sid,
-    )
-    return seal(SealedLink(certificate=der), seal_key=seal_key, context=context)
+    return seal(SealedLink(certificate=der), seal_key=seal_key, context=frame.context)

@@ -25,7 +25,8 @@ from mykey_tui.flows.outcomes import (
 from mykey_tui.flows.stopping import stopped_by
 from mykey_tui.flows.timings import Timings
 from mykey_tui.handover.port import HandOverAdapter
-from mykey_tui.store.counter_store import CounterStore, LocalLink
+from mykey_tui.store.counter_store import CounterStore
+from mykey_tui.store.links import LocalLink
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""One module per command of `mykey`, imported when the command is given."""

@@ -1,0 +1,99 @@
+"""`mykey card make`, `place`, `remove`: sample cards (SIMULATED) and the virtual reader."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+
+from mykey_tui.commands.context import Context, outside_path
+from mykey_tui.commands.output import Exit
+from mykey_tui.domain.errors import MalformedIdError
+from mykey_tui.reader.card_file import CardFile, CardFileError, Fault, FaultName
+from mykey_tui.reader.vpcd import DEFAULT_PORT, hold_card
+from mykey_tui.settings import SettingsError
+from mykey_tui.simulated.cards import make_card
+from mykey_tui.store.home import Home
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do the action that the arguments name. Wrong arguments are usage errors."""
+    context = Context.of(arguments)
+    try:
+        match arguments.action:
+            case "make":
+                return _make(context, arguments)
+            case "place":
+                return _place(context, arguments)
+            case _:
+                return _remove(context)
+    except CardFileError as error:
+        raise SettingsError(f"card file: {error}") from error
+    except OSError as error:
+        raise SettingsError(f"card file: {error.strerror}") from error
+
+
+def _make(context: Context, arguments: argparse.Namespace) -> Exit:
+    """A card signed by the test CA, good from today."""
+    try:
+        fault = Fault(FaultName(arguments.fault)) if arguments.fault else None
+    except ValueError as error:
+        names = ", ".join(name.value for name in FaultName)
+        raise SettingsError(f"--fault: one of {names}") from error
+    try:
+        card = make_card(arguments.cn, at=datetime.now(UTC), pin=arguments.pin, fault=fault)
+    except MalformedIdError as error:
+        raise SettingsError(f"--cn: wrong at character {error.position}") from error
+    except ValueError as error:
+        raise SettingsError(f"--pin: {error}") from error
+    path = outside_path(arguments.out)
+    card.save(path)
+    text = context.output.catalog.text("cli.card.made", path=path.name)
+    context.output.answer({"result": "made", "file": str(path), "simulated": True}, [text])
+    return Exit.DONE
+
+
+def _place(context: Context, arguments: argparse.Namespace) -> Exit:
+    card = CardFile.load(outside_path(arguments.file))
+    if arguments.vpcd:
+        return _hold(context, card, arguments.vpcd)
+    slot = _slot(context)
+    slot.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    card.save(slot)
+    text = context.output.catalog.text("cli.card.placed")
+    context.output.answer({"result": "placed", "reader": f"emulator:{slot}"}, [text])
+    return Exit.DONE
+
+
+def _hold(context: Context, card: CardFile, address: str) -> Exit:
+    """Hold the card on a vpcd slot, in the foreground, until the person interrupts."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise SettingsError(f"--vpcd: write HOST:PORT, for example 127.0.0.1:{DEFAULT_PORT}")
+    stop = threading.Event()
+
+    def let_go(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, let_go)
+    context.output.tell("cli.card.held", address=address)
+    hold_card(card, host, int(port), stop)
+    text = context.output.catalog.text("cli.card.removed")
+    context.output.answer({"result": "removed", "reader": f"vpcd {address}"}, [text])
+    return Exit.DONE
+
+
+def _remove(context: Context) -> Exit:
+    """Taking away a card that does not lie there is done already."""
+    _slot(context).unlink(missing_ok=True)
+    text = context.output.catalog.text("cli.card.removed")
+    context.output.answer({"result": "removed"}, [text])
+    return Exit.DONE
+
+
+def _slot(context: Context) -> Path:
+    return Home(context.settings.home).card_slot

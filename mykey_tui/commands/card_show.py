@@ -1,0 +1,57 @@
+"""`mykey card show`: what the certificate on a card says, and which check it fails."""
+
+from __future__ import annotations
+
+import argparse
+
+from mykey_tui.commands.card_thread import CardThread
+from mykey_tui.commands.context import Context, outside_path
+from mykey_tui.commands.output import Exit, exit_of
+from mykey_tui.composition import make_judge, make_reader
+from mykey_tui.domain.clock import SystemClock
+from mykey_tui.flows.card_detail import CardDetailFlow
+from mykey_tui.flows.card_text import card_lines
+from mykey_tui.flows.identify import japanese_date
+from mykey_tui.flows.outcomes import CardDetail, CardDetailOutcome, Stopped
+from mykey_tui.store.home import Home
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Read one card; needs no enrolment. With `--export` the same text goes to a file as well."""
+    context = Context.of(arguments)
+    output, clock = context.output, SystemClock()
+    reader = make_reader(context.settings)
+    judge = make_judge(context.settings, clock)
+    flow = CardDetailFlow(reader, judge, clock)
+    with CardThread(reader) as thread:
+        output.tell("cli.lay-card")
+        outcome: CardDetailOutcome | None = thread.wait_for_card(arguments.wait)
+        if outcome is None:
+            outcome = thread.run(flow.run)
+    if isinstance(outcome, Stopped):
+        result = "refused" if exit_of(outcome.code) is Exit.REFUSED else "unreadable"
+        return output.stopped(outcome, result=result)
+    lines = card_lines(outcome, output.catalog)
+    if arguments.export:
+        path = outside_path(arguments.export)
+        Home(path.parent).write_private(path, "\n".join([*lines, ""]).encode())
+    output.answer(_facts(outcome), lines)
+    return Exit.DONE
+
+
+def _facts(detail: CardDetail) -> dict[str, object]:
+    return {
+        "result": "shown",
+        "code": detail.verdict.value if detail.verdict else None,
+        "random_string": detail.random_string,
+        "terminal_code": detail.terminal_code,
+        "municipality_code": detail.municipality_code,
+        "issuer": detail.issuer,
+        "serial": detail.serial,
+        "not_before": japanese_date(detail.not_before),
+        "not_after": japanese_date(detail.not_after),
+        "days_left": detail.days_left,
+        "key": detail.key,
+        "pin_tries_left": detail.pin_tries_left,
+        "revocation": "not-checked",
+    }

@@ -1,0 +1,81 @@
+"""`mykey lookup`: wait for a card, find its service ID here, hand it over."""
+
+from __future__ import annotations
+
+import argparse
+from typing import assert_never
+
+from mykey_tui.commands.card_thread import CardThread
+from mykey_tui.commands.context import Context
+from mykey_tui.commands.output import Exit, Output, exit_of
+from mykey_tui.composition import make_reader, open_counter
+from mykey_tui.domain.codes import Code
+from mykey_tui.flows.identify import identify
+from mykey_tui.flows.lookup import LookupFlow
+from mykey_tui.flows.outcomes import Found, IdentifiedCard, LookupOutcome, NotLinked, Stopped
+from mykey_tui.flows.timings import Timings
+
+_RESULTS = {Code.SUSPENDED: "suspended", Code.RENEWED: "renewed", Code.NOT_LINKED: "not-linked"}
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """One card. Exit 3 also where it was found and the till did not take it."""
+    context = Context.of(arguments)
+    with open_counter(context.settings) as counter:
+        reader = make_reader(context.settings)
+        flow = LookupFlow(reader, counter.judge, counter.store, counter.handover, counter.clock)
+        timings = Timings(counter.clock)
+        with CardThread(reader) as thread:
+            context.output.tell("cli.lay-card")
+            card: IdentifiedCard | Stopped | None = thread.wait_for_card(arguments.wait)
+            if card is None:
+                card = thread.run(lambda: identify(reader, counter.judge, timings))
+        outcome: LookupOutcome = (
+            card
+            if isinstance(card, Stopped)
+            else flow.answer(card, timings, handover=not arguments.no_handover)
+        )
+    identified = isinstance(card, IdentifiedCard)
+    return _answer(context.output, outcome, timings, identified=identified)
+
+
+def _answer(output: Output, outcome: LookupOutcome, timings: Timings, *, identified: bool) -> Exit:
+    facts: dict[str, object] = {
+        "service_id": None,
+        "assurance": "identified" if identified else None,
+        "source": "cache" if identified else None,
+        "ms": dict(timings.milliseconds()),
+    }
+    match outcome:
+        case Found():
+            handed = outcome.handover.code
+            facts |= {
+                "result": "found",
+                "code": Code.FOUND.value,
+                "service_id": outcome.service_id.text,
+                "handover": handed.value,
+                "provisional": outcome.provisional,
+                "days_left": outcome.days_left,
+            }
+            lines = output.code_lines(Code.FOUND) + output.code_lines(handed)
+            output.answer(facts, [outcome.service_id.text, *lines])
+            well = handed in (Code.HANDED_OVER, Code.HANDOVER_OFF)
+            return Exit.DONE if well else Exit.COULD_NOT
+        case NotLinked():
+            return _refuse(output, Stopped(Code.NOT_LINKED), facts)
+        case Stopped():
+            return _refuse(output, outcome, facts)
+        case _:
+            assert_never(outcome)
+
+
+def _refuse(output: Output, stopped: Stopped, facts: dict[str, object]) -> Exit:
+    exit_code = exit_of(stopped.code)
+    otherwise = "refused" if exit_code is Exit.REFUSED else "unreadable"
+    facts |= {
+        "result": _RESULTS.get(stopped.code, otherwise),
+        "code": stopped.code.value,
+        **stopped.values,
+    }
+    output.answer(facts, output.code_lines(stopped.code, stopped.values))
+    return exit_code

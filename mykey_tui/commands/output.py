@@ -1,0 +1,98 @@
+"""How a command answers: one JSON object or a few lines, and an exit code that scripts rely on."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from enum import IntEnum, unique
+
+from mykey_tui.domain.codes import Code
+from mykey_tui.flows.outcomes import NO_VALUES, Stopped
+from mykey_tui.i18n.catalog import Catalog, Language
+
+_JAPANESE = "ja"
+
+
+@unique
+class Exit(IntEnum):
+    """Exit codes of every command; a contract with scripts."""
+
+    DONE = 0
+    REFUSED = 1
+    """The answer is no, with a code and a text."""
+    USAGE = 2
+    COULD_NOT = 3
+    """Reader, server, store or till: nothing is known of the card's own answer."""
+
+
+_COULD_NOT_PREFIXES = ("D-", "K-", "N-", "H-", "X-")
+_COULD_NOT = frozenset(
+    {
+        Code.CARD_REMOVED,
+        Code.CARD_UNREADABLE,
+        Code.CARD_MUTE,
+        Code.CARD_SLOW,
+        Code.CARD_NOT_LAID,
+        Code.TRUST_NO_ANCHORS,
+        Code.TRUST_CLOCK,
+        Code.ENROL_EXTRA_MISSING,
+    }
+)
+
+
+def exit_of(code: Code) -> Exit:
+    """The exit code of something that did not happen."""
+    if code in _COULD_NOT or code.value.startswith(_COULD_NOT_PREFIXES):
+        return Exit.COULD_NOT
+    return Exit.REFUSED
+
+
+def language_of(chosen: str | None, environment: Mapping[str, str] = os.environ) -> Language:
+    """The counter's language, else Japanese where the locale can be Japanese, else English."""
+    if chosen is not None:
+        return Language(chosen)
+    locale = next(
+        (environment[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if environment.get(name)),
+        _JAPANESE,
+    )
+    if environment.get("TERM") == "linux" or not locale.startswith(_JAPANESE):
+        return Language.ENGLISH
+    return Language.JAPANESE
+
+
+class Output:
+    """Where a command's answer goes. With `--json` nothing but the object is on standard output."""
+
+    def __init__(self, *, as_json: bool, language: Language) -> None:
+        self.as_json = as_json
+        self.catalog = Catalog(language)
+
+    def answer(self, facts: Mapping[str, object], lines: Sequence[str]) -> None:
+        """The command's one answer: `facts` for a script, `lines` for a person."""
+        if self.as_json:
+            _print(json.dumps(facts, ensure_ascii=False))
+            return
+        for line in lines:
+            _print(line)
+
+    def code_lines(self, code: Code, values: Mapping[str, str] = NO_VALUES) -> list[str]:
+        """What a code says to a person: title with the code, sentence, next step."""
+        text = self.catalog.code(code, values)
+        return [line for line in (f"{text.title}   {code.value}", text.say, text.next) if line]
+
+    def stopped(self, stopped: Stopped, *, result: str) -> Exit:
+        """Answer with a code and its values; the exit code that belongs to it."""
+        facts = {"result": result, "code": stopped.code.value, **stopped.values}
+        self.answer(facts, self.code_lines(stopped.code, stopped.values))
+        return exit_of(stopped.code)
+
+    def tell(self, key: str, **values: str | int) -> None:
+        """A line for whoever waits, on standard error; nothing with `--json`."""
+        if not self.as_json:
+            print(self.catalog.text(key, **values), file=sys.stderr, flush=True)  # noqa: T201
+
+
+def _print(line: str) -> None:
+    print(line, flush=True)  # noqa: T201  # a command's answer is what it prints

@@ -1,0 +1,106 @@
+"""The only place where real objects are made and joined. Imported after the first paint."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from mykey_tui.card.connection import CardReader
+from mykey_tui.domain.clock import SystemClock
+from mykey_tui.flows.card_text import card_lines
+from mykey_tui.flows.counter import SIMULATED_PROFILE, CounterDesk
+from mykey_tui.flows.courier import BackgroundCourier
+from mykey_tui.flows.desk import Desk
+from mykey_tui.flows.desk_events import DeskEvent
+from mykey_tui.flows.identify import CertificateJudge
+from mykey_tui.flows.outcomes import CardDetail
+from mykey_tui.flows.services import DemoPort, Services
+from mykey_tui.flows.visits import Visits
+from mykey_tui.handover import HandOverAdapter, HandOverSettings, from_settings
+from mykey_tui.i18n.catalog import Catalog, Language
+from mykey_tui.settings import ReaderChoice, ReaderKind, Settings, SettingsError
+from mykey_tui.simulated import anchors_dir
+from mykey_tui.store.counter_store import CounterStore
+from mykey_tui.store.home import Home
+from mykey_tui.trust.anchors import load_anchors
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """One enrolled counter, opened: what the commands and the screen both need."""
+
+    settings: Settings
+    store: CounterStore
+    judge: CertificateJudge
+    handover: HandOverAdapter | None
+    clock: SystemClock
+
+    def __enter__(self) -> Self:
+        """Nothing more to open."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Let go of the store."""
+        self.store.close()
+
+
+def open_counter(settings: Settings) -> Counter:
+    """Open the store, load the anchors, set the clock by what the server last said.
+
+    Raises:
+        StoreError: the store cannot be opened (K-NONE: this counter was never enrolled).
+        AnchorsError: the folder of anchors cannot be used.
+        SettingsError: the hand-over section cannot be used.
+    """
+    handover = make_handover(settings)
+    clock = SystemClock()
+    store = CounterStore.open(Home(settings.home), clock=clock)
+    try:
+        clock.offset = store.progress().clock_offset
+        judge = _judge(settings, store.identity.profile, clock)
+    except BaseException:
+        store.close()
+        raise
+    return Counter(settings, store, judge, handover, clock)
+
+
+def make_reader(choice: ReaderChoice) -> CardReader:
+    """The driver that the settings ask for, equal in all that the rest can see."""
+    if choice.kind is ReaderKind.EMULATOR:
+        from mykey_tui.reader.emulator import FileReader  # noqa: PLC0415  # only one is needed
+
+        return FileReader(choice.path)
+    from mykey_tui.reader.pcsc import PcscReader  # noqa: PLC0415  # needs pcsc-lite's library
+
+    return PcscReader(choice.name or None)
+
+
+def make_judge(settings: Settings, clock: SystemClock) -> CertificateJudge:
+    """Who judges a certificate where there is no enrolment: the card view."""
+    return _judge(settings, settings.profile, clock)
+
+
+def make_handover(settings: Settings) -> HandOverAdapter | None:
+    """The way to the existing system; None where it is off. Raises `SettingsError`."""
+    try:
+        return from_settings(HandOverSettings.from_json(settings.handover))
+    except ValueError as error:
+        raise SettingsError(f"handover: {error}") from error
+
+
+def _judge(settings: Settings, profile: str, clock: SystemClock) -> CertificateJudge:
+    """The test CA and the real ones never mix: a test card is no card at a real counter."""
+    simulated = profile == SIMULATED_PROFILE
+    directory = anchors_dir() if simulated else Home(settings.home).anchors
+    return CertificateJudge(load_anchors(directory), clock)

@@ -1,0 +1,64 @@
+"""The use cases that need the card, over one reader: what the desk runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mykey_tui.card.connection import CardReader
+from mykey_tui.domain.clock import Clock
+from mykey_tui.domain.ids import ServiceId
+from mykey_tui.flows.card_detail import CardDetailFlow
+from mykey_tui.flows.identify import CertificateJudge
+from mykey_tui.flows.link import Courier, LinkFlow
+from mykey_tui.flows.lookup import LookupFlow
+from mykey_tui.flows.outcomes import (
+    CardDetailOutcome,
+    IdentifiedCard,
+    LinkOutcome,
+    LookupOutcome,
+    ServiceCardOutcome,
+    Stopped,
+)
+from mykey_tui.flows.service_card import read_service_card
+from mykey_tui.handover.port import HandOverAdapter
+from mykey_tui.store.counter_store import CounterStore
+
+
+@dataclass(frozen=True, slots=True)
+class Visits:
+    """See `flows.desk.DeskFlows`."""
+
+    reader: CardReader
+    judge: CertificateJudge
+    store: CounterStore
+    handover: HandOverAdapter | None
+    courier: Courier
+    clock: Clock
+
+    def lookup(self, *, handover: bool) -> LookupOutcome:
+        """Whose card lies there at this provider."""
+        flow = LookupFlow(self.reader, self.judge, self.store, self.handover, self.clock)
+        return flow.run(handover=handover)
+
+    def service_card(self) -> ServiceCardOutcome:
+        """The number of the point card that lies there."""
+        return read_service_card(self.reader, self.store.identity.service_id_format)
+
+    def check_link(self, card: IdentifiedCard, service_id: ServiceId) -> Stopped | None:
+        """What already speaks against a link, without any card."""
+        return self._linking().check(card, service_id)
+
+    def link(self, card: IdentifiedCard, service_id: ServiceId) -> LinkOutcome:
+        """Read again, compare, store."""
+        return self._linking().link(card, service_id)
+
+    def unlink(self, card: IdentifiedCard) -> LinkOutcome:
+        """Read again, compare, take away."""
+        return self._linking().unlink(card)
+
+    def show(self) -> CardDetailOutcome:
+        """What the card's certificate says."""
+        return CardDetailFlow(self.reader, self.judge, self.clock).run()
+
+    def _linking(self) -> LinkFlow:
+        return LinkFlow(self.reader, self.judge, self.store, self.courier, self.clock)
