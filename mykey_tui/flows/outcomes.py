@@ -46,7 +46,7 @@ class Stopped:
     """It did not happen. `code` says why; `values` fill the sentence (date, position, count)."""
 
     code: Code
-    values: Mapping[str, str] = field(default=NO_VALUES)
+    values: Mapping[str, str] = field(default_factory=lambda: NO_VALUES)
 
 
 @dataclass(frozen=True, slots=True)
