@@ -24,7 +24,14 @@ from mykey_tui.store.keys import load_key, make_key
 from mykey_tui.store.links import LocalLink
 from mykey_tui.store.outbox import Operation, QueueCounts, QueuedFrame, QueuedMutation, Seal
 from mykey_tui.store.progress import Progress
-from mykey_tui.wire.messages import PushItem, PushReply, Row, ScopeHead, item_hash
+from mykey_tui.wire.messages import (
+    SEALED_BYTES_MAX,
+    PushItem,
+    PushReply,
+    Row,
+    ScopeHead,
+    item_hash,
+)
 
 QUEUE_SHOWN_MAX = 500
 """More lines than anybody reads; the counts are of all."""
@@ -133,6 +140,9 @@ class CounterStore:
 
         `seal` gets the frame that the sealed part is bound to and returns the sealed bytes; it is
         called inside the transaction, because the number is given there.
+
+        Raises:
+            ValueError: a seal that no server would take; an item must never be stuck for its form.
         """
         now = self._clock.now()
         with writing(self._engine) as connection:
@@ -157,6 +167,8 @@ class CounterStore:
                 prev=known.last_hash,
                 sealed=seal(frame),
             )
+            if not 1 <= len(item.sealed) <= SEALED_BYTES_MAX:
+                raise ValueError("a seal has at most 4096 bytes")
             outbox.append(connection, item, queued_at=now)
             progress.change(connection, last_mid=item.mid, last_hash=item_hash(item))
         return item.mid

@@ -1,0 +1,162 @@
+"""The server as the rest of the counter knows it: one method for each operation of the protocol."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
+
+import httpx
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from mykey_tui.domain.clock import SystemClock
+from mykey_tui.domain.codes import Code
+from mykey_tui.domain.errors import ServerError
+from mykey_tui.store.identity import Identity
+from mykey_tui.sync.exchange import Reply, accept_headers, exchange, make_http_client
+from mykey_tui.sync.replies import read, read_page, read_problem, read_time, read_verdicts
+from mykey_tui.wire.messages import (
+    MSGPACK,
+    HeadReply,
+    HelloReply,
+    LogReply,
+    Problem,
+    PushReply,
+    PushRequest,
+    to_msgpack,
+)
+from mykey_tui.wire.problems import ProblemType
+from mykey_tui.wire.signature import sign
+
+OFFSET_NOTICED = timedelta(seconds=2)
+"""A smaller difference of clocks is the line's delay and not worth a write."""
+
+_CODES = {
+    ProblemType.RETIRED.type_name: Code.SERVER_DENIED,
+    ProblemType.CLONED.type_name: Code.SERVER_DENIED,
+    ProblemType.SIGNATURE.type_name: Code.SERVER_DENIED,
+    ProblemType.UNSIGNED.type_name: Code.SERVER_DENIED,
+    ProblemType.NOT_FOUND.type_name: Code.SERVER_DENIED,
+    ProblemType.CLOCK.type_name: Code.SERVER_CLOCK,
+    ProblemType.RESET.type_name: Code.SERVER_RESET,
+}
+
+
+class PushRefusedError(ServerError):
+    """A push failed as a whole in a way that one of its items may have caused."""
+
+
+class ServerClient:
+    """One counter's signed requests. Any thread may call; one request at a time is usual.
+
+    Every method raises `LineError` when the server was not reached, and `ServerError` when it
+    refused (SERVER_DENIED, SERVER_CLOCK, SERVER_RESET) or made no sense (SERVER_BROKEN).
+    """
+
+    def __init__(
+        self,
+        identity: Identity,
+        clock: SystemClock,
+        *,
+        remember_offset: Callable[[timedelta], None] | None = None,
+        transport: httpx.BaseTransport | None = None,
+        verify: ssl.SSLContext | bool = True,
+    ) -> None:
+        """Nothing is sent yet.
+
+        `clock.offset` follows the server's time; `remember_offset` gets each new offset, to be
+        kept for the next start. `transport` stands in for the network (the demo cuts it there).
+        """
+        self._identity = identity
+        self._clock = clock
+        self._remember_offset = remember_offset
+        self._key = Ed25519PrivateKey.from_private_bytes(identity.device_key)
+        self._http = make_http_client(transport, verify)
+        self._base = f"{identity.server_url}/v1"
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._http.close()
+
+    def hello(self) -> HelloReply:
+        """What the server speaks, takes at most, and knows of this counter."""
+        incarnation = self._identity.incarnation.hex()
+        hello = read(self._call("GET", f"/hello?incarnation={incarnation}"), HelloReply)
+        self._note_time(hello.server_time)
+        return hello
+
+    def head(self) -> HeadReply:
+        """The newest place of this counter's scope: the cheap poll."""
+        head = read(self._call("GET", f"/heads?scope={self._scope}"), HeadReply)
+        self._note_time(head.server_time)
+        return head
+
+    def log(self, *, epoch: str, after: int, limit: int) -> tuple[LogReply, int]:
+        """Rows after a seq, and how many rows of the page could not be read."""
+        path = f"/log/{quote(epoch, safe='')}/{self._scope}/{after}?limit={limit}"
+        return read_page(self._call("GET", path), after=after, limit=limit)
+
+    def push(self, request: PushRequest) -> PushReply:
+        """Send mutations. Raises `PushRefusedError` where a single item may be the cause."""
+        reply = read_verdicts(self._call("POST", "/push", to_msgpack(request)))
+        self._note_time(reply.server_time)
+        return reply
+
+    @property
+    def _scope(self) -> str:
+        return quote(self._identity.scope, safe="")
+
+    def _call(self, method: str, path: str, body: bytes | None = None) -> Reply:
+        reply = self._send(method, path, body)
+        if reply.status == 200:
+            return reply
+        problem = read_problem(reply)
+        if _is_clock(problem) and self._note_time(problem.server_time if problem else None):
+            # Signed again with the server's time, once; a second refusal is final.
+            reply = self._send(method, path, body)
+            if reply.status == 200:
+                return reply
+            problem = read_problem(reply)
+        raise _refusal(reply, problem, is_push=body is not None)
+
+    def _send(self, method: str, path: str, body: bytes | None) -> Reply:
+        request = self._http.build_request(
+            method, self._base + path, content=body, headers=dict(accept_headers())
+        )
+        signature = sign(
+            method=method,
+            url=str(request.url),
+            body=body,
+            content_type=MSGPACK if body else None,
+            key=self._key,
+            key_id=str(self._identity.device_id),
+            created=self._clock.now(),
+        )
+        request.headers.update(signature)
+        return exchange(self._http, request)
+
+    def _note_time(self, server_time: str | None) -> bool:
+        """Follow the server's clock. Returns whether the time was sound."""
+        moment = read_time(server_time)
+        if moment is None:
+            return False
+        offset = moment - datetime.now(UTC)
+        if abs(offset - self._clock.offset) > OFFSET_NOTICED:
+            self._clock.offset = offset
+            if self._remember_offset is not None:
+                self._remember_offset(offset)
+        return True
+
+
+def _is_clock(problem: Problem | None) -> bool:
+    return problem is not None and problem.type == ProblemType.CLOCK.type_name
+
+
+def _refusal(reply: Reply, problem: Problem | None, *, is_push: bool) -> ServerError:
+    """What a refusal is to us. The server's own words are not repeated to people."""
+    code = _CODES.get(problem.type) if problem is not None else None
+    if code is not None:
+        return ServerError(code)
+    kind = PushRefusedError if is_push and reply.status in (400, 413, 500) else ServerError
+    return kind(Code.SERVER_BROKEN, f"status {reply.status}")

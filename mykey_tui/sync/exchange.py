@@ -1,0 +1,109 @@
+"""One HTTP request and its reply: bounded in bytes and time, errors translated. Nothing is believed.
+
+The reply's body is unpacked here and not by httpx, whose decoders have no bound: a few kilobytes of
+zstd can unpack to gigabytes.
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import httpx
+import zstandard
+
+from mykey_tui.domain.codes import Code
+from mykey_tui.domain.errors import LineError, ServerError
+
+CONNECT_SECONDS = 3.0
+READ_SECONDS = 10.0
+EXCHANGE_SECONDS = 60.0
+"""For a whole reply: a server that drips one byte at a time must not hold the thread."""
+
+PACKED_BYTES_MAX = 4 * 1024 * 1024
+BODY_BYTES_MAX = 8 * 1024 * 1024
+"""A page of 10,000 rows has less than 1 MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back, unpacked."""
+
+    status: int
+    content_type: str
+    body: bytes
+
+
+def make_http_client(
+    transport: httpx.BaseTransport | None, verify: ssl.SSLContext | bool
+) -> httpx.Client:
+    """A client that follows nothing and takes nothing from the environment."""
+    return httpx.Client(
+        transport=transport,
+        verify=verify,
+        timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
+        follow_redirects=False,
+        trust_env=False,
+    )
+
+
+def exchange(http: httpx.Client, request: httpx.Request) -> Reply:
+    """Send and receive.
+
+    Raises:
+        LineError: not reached, or the line broke before the reply was whole.
+        ServerError: SERVER_BROKEN for a reply that is too large or cannot be unpacked.
+    """
+    deadline = time.monotonic() + EXCHANGE_SECONDS
+    try:
+        response = http.send(request, stream=True)
+        try:
+            packed = _receive(response, deadline)
+        finally:
+            response.close()
+    except httpx.HTTPError as error:
+        # Only the kind: the text may name an address, never a person, but nobody needs it.
+        raise LineError(type(error).__name__) from error
+    content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    encoding = response.headers.get("content-encoding", "").strip().lower()
+    return Reply(response.status_code, content_type, _unpack(packed, encoding))
+
+
+def _receive(response: httpx.Response, deadline: float) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    for part in response.iter_raw():
+        size += len(part)
+        if size > PACKED_BYTES_MAX:
+            raise ServerError(Code.SERVER_BROKEN, "reply too large")
+        if time.monotonic() > deadline:
+            raise LineError("reply too slow")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _unpack(packed: bytes, encoding: str) -> bytes:
+    try:
+        if encoding in ("", "identity"):
+            body = packed
+        elif encoding == "zstd":
+            with zstandard.ZstdDecompressor().stream_reader(packed) as reader:
+                body = reader.read(BODY_BYTES_MAX + 1)
+        elif encoding == "gzip":
+            unpacker = zlib.decompressobj(16 + zlib.MAX_WBITS)
+            body = unpacker.decompress(packed, BODY_BYTES_MAX + 1)
+        else:
+            raise ServerError(Code.SERVER_BROKEN, "unknown encoding")
+    except (zlib.error, zstandard.ZstdError) as error:
+        raise ServerError(Code.SERVER_BROKEN, "reply cannot be unpacked") from error
+    if len(body) > BODY_BYTES_MAX:
+        raise ServerError(Code.SERVER_BROKEN, "reply too large")
+    return body
+
+
+def accept_headers() -> Mapping[str, str]:
+    """What we ask replies to be."""
+    return {"Accept": "application/msgpack", "Accept-Encoding": "zstd, gzip"}

@@ -1,0 +1,109 @@
+"""The upload half of a round: the queue in order, in batches that fit, until it is empty.
+
+A refused item never blocks the queue: its verdict is final and the next goes on. An item that
+brings the whole request down is looked for by halving the batch, and parked after a few rounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from mykey_tui.domain.codes import Code
+from mykey_tui.domain.errors import ServerError
+from mykey_tui.store.counter_store import CounterStore, Settled
+from mykey_tui.sync.client import PushRefusedError, ServerClient
+from mykey_tui.sync.plan import Limits, check_epoch
+from mykey_tui.wire.messages import PushItem, PushReply, PushRequest
+
+REQUESTS_MAX = 500
+"""In one round: 50,000 mutations of 100 each; the rest goes with the next round."""
+
+SUSPECTS_MAX = 3
+"""Single items that bring a request down, in one round; more looks like a broken server."""
+
+
+@dataclass(slots=True)
+class Pushed:
+    """What the upload came to."""
+
+    sent: int = 0
+    requests: int = 0
+    verdicts: list[Settled] = field(default_factory=list)
+    suspects: list[int] = field(default_factory=list)
+    """Items that failed alone; counted against them once the server has shown that it works."""
+    retry_after_seconds: float | None = None
+    failure: ServerError | None = None
+    """Why the upload stopped early; downloads go on."""
+
+    def total(self, name: str) -> int:
+        """Sum of one count over all replies."""
+        return sum(getattr(settled, name) for settled in self.verdicts)
+
+
+def push_queue(store: CounterStore, client: ServerClient, limits: Limits) -> Pushed:
+    """Send what waits. Raises `LineError`, and `ServerError` where nothing may go on."""
+    result = Pushed()
+    first, size, resent = 1, limits.push_items, False
+    while result.requests < REQUESTS_MAX:
+        batch = store.next_batch(first=first, items_max=size, bytes_max=limits.push_bytes)
+        if not batch:
+            break
+        try:
+            reply = _send(store, client, batch, result)
+        except PushRefusedError as error:
+            if len(batch) > 1:
+                size = max(1, len(batch) // 2)
+                continue
+            result.suspects.append(batch[0].mid)
+            result.failure = error
+            if len(result.suspects) >= SUSPECTS_MAX:
+                break
+            first = batch[0].mid + 1
+            continue
+        if reply.expect_mid is not None and reply.expect_mid < batch[0].mid:
+            # The server misses what lies before: once in a round it gets it from the journal.
+            if resent:
+                break
+            resent = True
+            first = _resend(store, client, limits, reply.expect_mid, result) + 1
+            continue
+        first, size = batch[-1].mid + 1, limits.push_items
+    return result
+
+
+def _resend(
+    store: CounterStore, client: ServerClient, limits: Limits, first: int, result: Pushed
+) -> int:
+    """Send one batch from `first` on, whatever its items' state. Returns the mid before the rest."""
+    batch = store.next_batch(
+        first=first, items_max=limits.push_items, bytes_max=limits.push_bytes, whole_journal=True
+    )
+    if not batch or batch[0].mid != first:
+        raise ServerError(Code.SERVER_RESET, "the server misses what the journal has no more")
+    _send(store, client, batch, result)
+    return first - 1
+
+
+def _send(
+    store: CounterStore, client: ServerClient, batch: Sequence[PushItem], result: Pushed
+) -> PushReply:
+    known = store.progress()
+    request = PushRequest(
+        device=str(store.identity.device_id),
+        incarnation=store.identity.incarnation,
+        scope=store.identity.scope,
+        base=known.position,
+        mark=known.mark,
+        items=list(batch),
+    )
+    result.requests += 1
+    reply = client.push(request)
+    check_epoch(reply.epoch, known)
+    settled = store.settle(reply, sent=[item.mid for item in batch])
+    result.sent += len(batch)
+    result.verdicts.append(settled)
+    waits = [v.retry_after_s for v in reply.items if v.retry_after_s is not None]
+    if waits and reply.expect_mid is None:
+        result.retry_after_seconds = max(waits)
+    return reply

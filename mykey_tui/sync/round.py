@@ -1,0 +1,94 @@
+"""One round of reconciliation: send what waits, then fetch what is new. `mykey sync` is one round."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from mykey_tui.store.counter_store import CounterStore
+from mykey_tui.sync.client import ServerClient
+from mykey_tui.sync.plan import check_standing, limits_of
+from mykey_tui.sync.pull import Pulled, pull_scope
+from mykey_tui.sync.push import Pushed, push_queue
+
+LOCK_WAIT_SECONDS = 15.0
+"""How long a round waits for another process's round; that one is bounded by its time-outs."""
+
+
+@dataclass(frozen=True, slots=True)
+class SyncReport:
+    """What one round did."""
+
+    pushed: int
+    """Mutations sent."""
+    applied: int
+    already: int
+    conflicts: int
+    invalid: int
+    put_off: int
+    """Without verdict yet; they go again."""
+    parked: int
+    """Put off too often; somebody must look."""
+    pulled: int
+    """Rows received."""
+    refused_rows: int
+    """Rows of the server's that could not be read and are not here."""
+    rows: int
+    """Rows here now."""
+    seq: int
+    epoch: str
+    digest: Literal["match", "mismatch"]
+    poll_after_seconds: float
+    """When the server wants to be asked again."""
+    retry_after_seconds: float | None
+
+
+def sync_round(
+    store: CounterStore, client: ServerClient, *, lock_wait_seconds: float = LOCK_WAIT_SECONDS
+) -> SyncReport:
+    """Push, then pull. What was settled or stored before an error stays.
+
+    Raises:
+        LineError: the server was not reached, or no longer.
+        ServerError: it refused this counter (SERVER_DENIED, SERVER_CLOCK), has another history
+            (SERVER_RESET; nothing is dropped), or made no sense (SERVER_BROKEN).
+        StoreError: the counter's own file; STORE_BUSY when another round runs for too long.
+    """
+    with store.home.syncing(lock_wait_seconds):
+        hello = client.hello()
+        known = store.progress()
+        check_standing(hello, known)
+        limits = limits_of(hello)
+        if known.mark is not None and known.durable_through < hello.durable_through:
+            # Nothing newer than what this counter was told of can be said to be safe.
+            store.note_durable(min(hello.durable_through, known.mark.seq))
+        pushed = push_queue(store, client, limits)
+        pulled = pull_scope(
+            store, client, limits, epoch=hello.epoch, poll_first=pushed.requests == 0
+        )
+        # The server answers all else, so what failed alone failed by itself.
+        parked = store.count_try(pushed.suspects) if pushed.suspects else 0
+        return _report(store, pushed, pulled, parked=parked, poll_after=hello.poll_after_s)
+
+
+def _report(
+    store: CounterStore, pushed: Pushed, pulled: Pulled, *, parked: int, poll_after: float
+) -> SyncReport:
+    now = store.progress()
+    return SyncReport(
+        pushed=pushed.sent,
+        applied=pushed.total("applied"),
+        already=pushed.total("already"),
+        conflicts=pushed.total("conflicts"),
+        invalid=pushed.total("invalid"),
+        put_off=pushed.total("put_off") + len(pushed.suspects),
+        parked=pushed.total("parked") + parked,
+        pulled=pulled.rows,
+        refused_rows=pulled.refused,
+        rows=now.rows,
+        seq=now.cursor,
+        epoch=now.epoch or "",
+        digest="match" if pulled.match else "mismatch",
+        poll_after_seconds=poll_after,
+        retry_after_seconds=pushed.retry_after_seconds,
+    )
