@@ -1,0 +1,92 @@
+"""The application: routes on a core, and one place where refusals and bugs become replies."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from mykey_server.core import Core, open_core
+from mykey_server.problem import ProblemError
+from mykey_server.reply import problem_reply
+from mykey_server.routes import device, sync
+from mykey_server.routes.described import schemas
+from mykey_server.settings import Settings
+from mykey_tui.domain.clock import Clock, SystemClock
+from mykey_tui.wire.problems import ProblemType
+
+logger = logging.getLogger("mykey_server")
+
+
+def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
+    """Open the server's file and build the application; nothing is opened at import.
+
+    The core stands in `app.state.core`; whoever built the application closes it.
+
+    Raises:
+        DatabaseError, AnchorsError: the file or the anchors cannot be used.
+    """
+    core = open_core(settings, clock or SystemClock())
+    app = FastAPI(
+        title="mykey-tui sync server",
+        version="1",
+        docs_url=None,  # Its page loads scripts from elsewhere; the document itself is served.
+        redoc_url=None,
+    )
+    app.state.core = core
+    app.include_router(device.routes(core))
+    app.include_router(sync.routes(core))
+    _refuse_politely(app, core)
+    app.openapi = lambda: _document(app)  # type: ignore[method-assign]
+    app.add_middleware(_Outermost, core=core)
+    return app
+
+
+def _refuse_politely(app: FastAPI, core: Core) -> None:
+    @app.exception_handler(ProblemError)
+    async def refused(request: Request, error: ProblemError) -> Response:
+        del request
+        return problem_reply(error, now=core.clock.now())
+
+    @app.exception_handler(HTTPException)
+    async def not_routed(request: Request, error: HTTPException) -> Response:
+        del request, error
+        return problem_reply(ProblemError(ProblemType.NOT_FOUND), now=core.clock.now())
+
+
+class _Outermost:
+    """The outermost loop: a bug of ours is answered 500, and logged by its place alone.
+
+    Never with its text or values: those can hold a person's ID.
+    """
+
+    def __init__(self, app: ASGIApp, core: Core) -> None:
+        self._app = app
+        self._core = core
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on, and catch what nobody caught."""
+        try:
+            await self._app(scope, receive, send)
+        except Exception as error:
+            if scope["type"] != "http":
+                raise
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            logger.error(  # noqa: TRY400 - the traceback's text may name a person
+                "%s at %s:%s", type(error).__name__, where.filename, where.lineno
+            )
+            broken = problem_reply(ProblemError(ProblemType.BROKEN), now=self._core.clock.now())
+            await broken(scope, receive, send)
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document, with the messages' schemas."""
+    document = FastAPI.openapi(app)
+    document.setdefault("components", {}).setdefault("schemas", {}).update(schemas())
+    return document

@@ -1,0 +1,129 @@
+"""`mykey-server`: what an operator types. Every command prints one JSON value (`serve`: a line).
+
+Exit 0 = done, 1 = refused, 2 = usage, 3 = could not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from mykey_server.settings import DEFAULT_DATABASE, Settings
+
+DEFAULT_LISTEN = "127.0.0.1:8790"
+_DATABASE_VARIABLE = "MYKEY_SERVER_DB"
+
+
+def main() -> None:
+    """Entry point of `mykey-server`."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Parse, do, and return the exit code."""
+    parsed = _parser().parse_args(arguments)
+    # Imported after parsing: `--help` answers at once, and needs none of it.
+    from mykey_server.commands import run_command  # noqa: PLC0415
+
+    return run_command(parsed)
+
+
+def _parser() -> argparse.ArgumentParser:
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--db",
+        type=_database,
+        default=argparse.SUPPRESS,
+        metavar="URL",
+        help=f"file or sqlite:///PATH (default: ${_DATABASE_VARIABLE}, else {DEFAULT_DATABASE})",
+    )
+    parser = argparse.ArgumentParser(prog="mykey-server", parents=[common])
+    parser.set_defaults(db=_database(os.environ.get(_DATABASE_VARIABLE) or DEFAULT_DATABASE))
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    serve = commands.add_parser("serve", parents=[common], help="run the sync server")
+    serve.add_argument("--listen", type=_address, default=DEFAULT_LISTEN, metavar="HOST:PORT")
+    serve.add_argument("--anchors", type=Path, help="folder of CA certificates for jpki providers")
+    serve.add_argument("--public-url", help="the address that counters use, behind a proxy")
+    commands.add_parser("migrate", parents=[common], help="bring the file to the newest schema")
+    commands.add_parser("check", parents=[common], help="check columns, digests, versions")
+    _add_provider_commands(commands, common)
+    _add_terminal_commands(commands, common)
+    _add_link_commands(commands, common)
+    return parser
+
+
+if TYPE_CHECKING:
+    _Commands: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]
+
+
+def _add_provider_commands(commands: _Commands, common: argparse.ArgumentParser) -> None:
+    provider = commands.add_parser("provider", help="service providers")
+    actions = provider.add_subparsers(dest="action", required=True, metavar="ACTION")
+    add = actions.add_parser("add", parents=[common])
+    add.add_argument("provider_id", metavar="PROVIDER_ID")
+    add.add_argument("--name", required=True)
+    add.add_argument("--service-id-format", default="alnum:1-32", help="digits:10, alnum:1-32, ...")
+    add.add_argument("--profile", choices=["simulated", "jpki"], default="simulated")
+    actions.add_parser("list", parents=[common])
+
+
+def _add_terminal_commands(commands: _Commands, common: argparse.ArgumentParser) -> None:
+    terminal = commands.add_parser("terminal", help="enrolled counters")
+    actions = terminal.add_subparsers(dest="action", required=True, metavar="ACTION")
+    code = actions.add_parser("code", parents=[common], help="a one-time code for one counter")
+    code.add_argument("--provider", required=True, metavar="PROVIDER_ID")
+    code.add_argument("--minutes", type=_minutes, default=timedelta(minutes=15))
+    actions.add_parser("list", parents=[common])
+    for name, text in (
+        ("revoke", "retire a counter for good"),
+        ("release", "let a quarantined counter speak again"),
+    ):
+        action = actions.add_parser(name, parents=[common], help=text)
+        action.add_argument("device_id", metavar="DEVICE_ID")
+
+
+def _add_link_commands(commands: _Commands, common: argparse.ArgumentParser) -> None:
+    link = commands.add_parser("link", help="the MyKey ID management table")
+    actions = link.add_subparsers(dest="action", required=True, metavar="ACTION")
+    listing = actions.add_parser("list", parents=[common])
+    listing.add_argument("--provider", metavar="PROVIDER_ID")
+    for name in ("suspend", "resume"):
+        command = commands.add_parser(name, parents=[common], help=f"{name} a MyKey ID everywhere")
+        command.add_argument("mykey_id", metavar="MYKEY_ID")
+        command.add_argument("terminal_code", metavar="TERMINAL_CODE")
+
+
+def _database(text: str) -> Path:
+    if "://" not in text:
+        return Path(text)
+    scheme, _, path = text.partition(":///")
+    if scheme != "sqlite" or not path:
+        raise argparse.ArgumentTypeError("this version keeps its data in SQLite: sqlite:///PATH")
+    return Path(path)
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, separator, port = text.rpartition(":")
+    if not separator or not host or not (port.isascii() and port.isdigit()) or int(port) > 65535:
+        raise argparse.ArgumentTypeError("HOST:PORT, for example 127.0.0.1:8790")
+    return host.strip("[]"), int(port)
+
+
+def _minutes(text: str) -> timedelta:
+    if not (text.isascii() and text.isdigit()) or not 1 <= int(text[:9]) <= 7 * 24 * 60:
+        raise argparse.ArgumentTypeError("1 to 10080 minutes (7 days)")
+    return timedelta(minutes=int(text))
+
+
+def settings_of(parsed: argparse.Namespace) -> Settings:
+    """The settings that the arguments say."""
+    return Settings(
+        database=parsed.db,
+        anchors=getattr(parsed, "anchors", None),
+        public_url=getattr(parsed, "public_url", None),
+    )

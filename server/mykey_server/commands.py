@@ -1,0 +1,165 @@
+"""The commands behind `mykey-server`: open the file, do one thing, print JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+
+from mykey_server.cli import settings_of
+from mykey_server.database import DatabaseError, open_database, reading, writing
+from mykey_server.migrations import HEAD, migrate
+from mykey_server.services import admin, selfcheck
+from mykey_server.services.enrol import make_code
+from mykey_server.services.site import open_site
+from mykey_server.tables.terminal import TERMINAL_ACTIVE, TERMINAL_RETIRED
+from mykey_tui.domain.errors import AnchorsError, MalformedIdError
+from mykey_tui.domain.ids import MyKeyId, ProviderId, SubjectCn, TerminalCode
+from mykey_tui.domain.service_id import ServiceIdFormat
+
+DONE, REFUSED, USAGE, COULD_NOT = 0, 1, 2, 3
+
+
+def run_command(parsed: argparse.Namespace) -> int:
+    """Do what was asked and return the exit code; each refusal is printed as JSON too."""
+    try:
+        if parsed.command == "serve":
+            return _serve(parsed)
+        return _with_database(parsed)
+    except admin.AdminRefusedError as error:
+        _print({"refused": error.reason, "text": error.text})
+        return REFUSED
+    except MalformedIdError as error:
+        _print({"refused": "malformed", "text": str(error)})
+        return REFUSED
+    except (DatabaseError, AnchorsError, OSError) as error:
+        _print({"failed": type(error).__name__, "text": str(error)})
+        return COULD_NOT
+    except DBAPIError as error:
+        # Its text carries no values (hide_parameters), but may carry SQL; the kind is enough.
+        _print({"failed": "database", "text": type(error.orig).__name__})
+        return COULD_NOT
+
+
+def _serve(parsed: argparse.Namespace) -> int:
+    from mykey_server.serve import serve  # noqa: PLC0415 - the other commands need no web server
+
+    host, port = parsed.listen
+    serve(settings_of(parsed), host=host, port=port)
+    return DONE
+
+
+def _with_database(parsed: argparse.Namespace) -> int:
+    engine = open_database(parsed.db)
+    try:
+        migrated = migrate(engine)
+        if parsed.command == "migrate":
+            _print({"step": HEAD, "migrated": migrated})
+            return DONE
+        if parsed.command == "check":
+            report = selfcheck.as_report(selfcheck.self_check(engine))
+            _print(report)
+            return DONE if report["ok"] else REFUSED
+        name = " ".join(filter(None, (parsed.command, getattr(parsed, "action", None))))
+        _print(_COMMANDS[name](engine, parsed))
+        return DONE
+    finally:
+        engine.dispose()
+
+
+def _provider_add(engine: Engine, parsed: argparse.Namespace) -> Any:  # noqa: ANN401
+    provider_id = ProviderId.parse(parsed.provider_id)
+    with writing(engine) as connection:
+        admin.add_provider(
+            connection,
+            provider_id,
+            name=parsed.name,
+            service_id_format=ServiceIdFormat.parse(parsed.service_id_format),
+            profile=parsed.profile,
+        )
+    return {
+        "provider_id": provider_id.text,
+        "alias": provider_id.alias,
+        "profile": parsed.profile,
+    }
+
+
+def _provider_list(engine: Engine, parsed: argparse.Namespace) -> Any:  # noqa: ANN401
+    del parsed
+    with reading(engine) as connection:
+        return admin.list_providers(connection)
+
+
+def _terminal_code(engine: Engine, parsed: argparse.Namespace) -> Any:  # noqa: ANN401
+    site = open_site(engine)
+    provider_id = ProviderId.parse(parsed.provider)
+    with writing(engine) as connection:
+        code, expires_at = make_code(
+            connection,
+            site,
+            scope=admin.require_scope(connection, provider_id),
+            now=datetime.now(UTC),
+            lifetime=parsed.minutes,
+        )
+    return {"code": code, "expires_at": expires_at.isoformat()}
+
+
+def _terminal_list(engine: Engine, parsed: argparse.Namespace) -> Any:  # noqa: ANN401
+    del parsed
+    with reading(engine) as connection:
+        return admin.list_terminals(connection)
+
+
+def _terminal_set(status: int) -> Callable[[Engine, argparse.Namespace], Any]:
+    def run(engine: Engine, parsed: argparse.Namespace) -> Any:  # noqa: ANN401
+        with writing(engine) as connection:
+            admin.set_terminal_status(connection, parsed.device_id, status)
+        return {"device_id": parsed.device_id, "done": True}
+
+    return run
+
+
+def _link_list(engine: Engine, parsed: argparse.Namespace) -> Any:  # noqa: ANN401
+    with reading(engine) as connection:
+        return list(admin.list_links(connection, _scope(connection, parsed.provider)))
+
+
+def _suspend(*, suspended: bool) -> Callable[[Engine, argparse.Namespace], Any]:
+    def run(engine: Engine, parsed: argparse.Namespace) -> Any:  # noqa: ANN401
+        cn = SubjectCn(MyKeyId.parse(parsed.mykey_id), TerminalCode.parse(parsed.terminal_code))
+        with writing(engine) as connection:
+            moved = admin.set_suspended(connection, cn, suspended=suspended)
+        return {"status": "suspended" if suspended else "active", "moved": moved}
+
+    return run
+
+
+_COMMANDS: dict[str, Callable[[Engine, argparse.Namespace], Any]] = {
+    "provider add": _provider_add,
+    "provider list": _provider_list,
+    "terminal code": _terminal_code,
+    "terminal list": _terminal_list,
+    "terminal revoke": _terminal_set(TERMINAL_RETIRED),
+    "terminal release": _terminal_set(TERMINAL_ACTIVE),
+    "link list": _link_list,
+    "suspend": _suspend(suspended=True),
+    "resume": _suspend(suspended=False),
+}
+
+
+def _scope(connection: Connection, provider: str | None) -> str | None:
+    if provider is None:
+        return None
+    return admin.require_scope(connection, ProviderId.parse(provider))
+
+
+def _print(value: object) -> None:
+    json.dump(value, sys.stdout, ensure_ascii=False)
+    sys.stdout.write("\n")
+    sys.stdout.flush()

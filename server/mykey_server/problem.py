@@ -1,0 +1,23 @@
+"""A refusal on its way to becoming a reply."""
+
+from __future__ import annotations
+
+from mykey_tui.domain.errors import MyKeyError
+from mykey_tui.wire.problems import ProblemType
+
+
+class ProblemError(MyKeyError):
+    """The request as a whole is refused. Carries nothing that the request said."""
+
+    def __init__(
+        self, problem: ProblemType, *, epoch: str | None = None, action: str | None = None
+    ) -> None:
+        super().__init__(problem.type_name)
+        self.problem = problem
+        self.epoch = epoch
+        self.action = action
+
+
+def reset(*, epoch: str, action: str) -> ProblemError:
+    """The counter's place is not in this server's history; `action` is what it should do."""
+    return ProblemError(ProblemType.RESET, epoch=epoch, action=action)

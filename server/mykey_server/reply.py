@@ -1,0 +1,90 @@
+"""Replies: encoded by msgspec, compressed when asked for, never cached."""
+
+from __future__ import annotations
+
+import gzip
+from datetime import datetime
+
+import msgspec
+import zstandard
+from starlette.requests import Request
+from starlette.responses import Response
+
+from mykey_server.problem import ProblemError
+from mykey_tui.wire.messages import JSON, MSGPACK, PROBLEM_JSON, Problem
+from mykey_tui.wire.problems import ProblemType
+
+COMPRESS_FROM_BYTES = 512
+"""Tokens and digests do not shrink; a head or a verdict would only grow."""
+
+_TITLES = {
+    ProblemType.MALFORMED: "The request could not be read",
+    ProblemType.CODE_REFUSED: "This enrolment code is wrong, used, or its time is over",
+    ProblemType.TOO_MANY_TRIES: "Too many wrong tries; wait, or ask for a new code",
+    ProblemType.UNSIGNED: "The request is not signed",
+    ProblemType.SIGNATURE: "The signature is not valid",
+    ProblemType.CLOCK: "The signature's time is not the server's",
+    ProblemType.RETIRED: "This counter was retired by the operator",
+    ProblemType.NOT_FOUND: "Not found",
+    ProblemType.RESET: "This place is not in the server's history",
+    ProblemType.TOO_LARGE: "The request is too large",
+    ProblemType.CLONED: "One mutation number came with two contents: this counter is quarantined",
+    ProblemType.BROKEN: "The server failed; nothing was applied",
+    ProblemType.BUSY: "The server is busy; try again",
+}
+
+_WITH_TIME = frozenset({ProblemType.CLOCK, ProblemType.RETIRED, ProblemType.RESET})
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Vary": "Accept, Accept-Encoding",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def reply(request: Request, message: msgspec.Struct) -> Response:
+    """Encode a message as the counter asked for it: msgpack or JSON, zstd or gzip or neither."""
+    if MSGPACK in request.headers.get("accept", ""):
+        media_type, body = MSGPACK, msgspec.msgpack.encode(message)
+    else:
+        media_type, body = JSON, msgspec.json.encode(message)
+    headers = dict(_HEADERS)
+    if len(body) >= COMPRESS_FROM_BYTES:
+        encoding = _best_encoding(request.headers.get("accept-encoding", ""))
+        if encoding == "zstd":
+            body = zstandard.ZstdCompressor(level=1).compress(body)
+        elif encoding == "gzip":
+            body = gzip.compress(body, compresslevel=1, mtime=0)
+        if encoding is not None:
+            headers["Content-Encoding"] = encoding
+    return Response(body, media_type=media_type, headers=headers)
+
+
+def problem_reply(error: ProblemError, *, now: datetime) -> Response:
+    """A refusal as RFC 9457 problem, always JSON. Equal problems have equal bytes but for time."""
+    problem = error.problem
+    body = Problem(
+        type=problem.type_name,
+        title=_TITLES[problem],
+        status=problem.status,
+        server_time=now.isoformat() if problem in _WITH_TIME else None,
+        epoch=error.epoch,
+        action=error.action,
+    )
+    headers = dict(_HEADERS)
+    if problem is ProblemType.BUSY:
+        headers["Retry-After"] = "1"
+    return Response(
+        msgspec.json.encode(body),
+        status_code=problem.status,
+        media_type=PROBLEM_JSON,
+        headers=headers,
+    )
+
+
+def _best_encoding(accepted: str) -> str | None:
+    """Zstd before gzip; an encoding with `q=0` is refused by whoever wrote that."""
+    offers = {}
+    for offer in accepted.lower().split(","):
+        name, _, parameters = offer.partition(";")
+        offers[name.strip()] = parameters.replace(" ", "") not in {"q=0", "q=0.0"}
+    return next((name for name in ("zstd", "gzip") if offers.get(name)), None)

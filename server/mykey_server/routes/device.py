@@ -1,0 +1,100 @@
+"""The small operations: a counter enrols, and says hello."""
+
+from __future__ import annotations
+
+import binascii
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from mykey_server.auth import listen
+from mykey_server.body import decode, read_body
+from mykey_server.core import Core
+from mykey_server.database import reading, writing
+from mykey_server.problem import ProblemError
+from mykey_server.rate import RefusedTries
+from mykey_server.reply import reply
+from mykey_server.routes.described import described
+from mykey_server.services.enrol import redeem
+from mykey_server.services.intake import last_mid
+from mykey_server.services.site import find_provider
+from mykey_tui.wire.messages import (
+    BODY_BYTES_MAX,
+    PAGE_ROWS_MAX,
+    PROTOCOL_VERSION,
+    PUSH_ITEMS_MAX,
+    SCHEMA,
+    EnrolReply,
+    EnrolRequest,
+    HelloReply,
+    Limits,
+)
+from mykey_tui.wire.problems import ProblemType
+
+POLL_AFTER_SECONDS = 30.0
+INCARNATION_LENGTH = 16
+
+
+def routes(core: Core) -> APIRouter:
+    """The endpoints of a counter's set-up, on this core."""
+    router = APIRouter(prefix="/v1")
+    tries = RefusedTries()
+
+    @router.get("/hello", **described(HelloReply))
+    async def hello(request: Request) -> Response:
+        """What the server speaks, its limits, and the newest mutation that it knows."""
+        spoken = await listen(request, core)
+        incarnation = _incarnation(request.query_params.get("incarnation"))
+        device_id = spoken.terminal.device_id
+        with reading(core.engine) as connection:
+            provider = find_provider(connection, spoken.terminal.scope)
+            newest = 0 if incarnation is None else last_mid(connection, device_id, incarnation)
+        return reply(
+            request,
+            HelloReply(
+                proto=[PROTOCOL_VERSION],
+                schema=SCHEMA,
+                min_schema=SCHEMA,
+                epoch=core.site.epoch,
+                server_time=core.clock.now().isoformat(),
+                limits=Limits(
+                    page_rows=PAGE_ROWS_MAX, push_items=PUSH_ITEMS_MAX, body_bytes=BODY_BYTES_MAX
+                ),
+                poll_after_s=POLL_AFTER_SECONDS,
+                durable_through=0,
+                last_mid=newest,
+                profile=provider.profile,
+            ),
+        )
+
+    @router.post("/enrol", **described(EnrolReply, EnrolRequest))
+    async def enrol(request: Request) -> Response:
+        """Enrol with a one-time code. Not signed: the server does not know the key yet."""
+        address = "" if request.client is None else request.client.host
+        tries.check(address, core.clock.monotonic())
+        wanted = decode(request, await read_body(request), EnrolRequest)
+
+        def work() -> EnrolReply | ProblemType:
+            with writing(core.engine) as connection:
+                return redeem(connection, core.site, wanted, now=core.clock.now())
+
+        outcome = await core.write(work)
+        if isinstance(outcome, ProblemType):
+            tries.count(address, core.clock.monotonic())
+            raise ProblemError(outcome)
+        return reply(request, outcome)
+
+    return router
+
+
+def _incarnation(text: str | None) -> bytes | None:
+    if text is None:
+        return None
+    try:
+        incarnation = binascii.unhexlify(text)
+    except ValueError as error:
+        raise ProblemError(ProblemType.MALFORMED) from error
+    if len(incarnation) != INCARNATION_LENGTH:
+        raise ProblemError(ProblemType.MALFORMED)
+    return incarnation

@@ -1,0 +1,103 @@
+"""`mykey-server serve`: the application on granian, in this process, with no log of requests."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import signal
+import socket
+import sys
+
+from granian.constants import Interfaces
+from granian.server.embed import Server
+
+from mykey_server.app import create_app
+from mykey_server.core import Core
+from mykey_server.database import reading
+from mykey_server.services.cards import SIMULATED
+from mykey_server.services.site import all_providers
+from mykey_server.settings import Settings
+
+READY_TRIES = 200
+READY_PAUSE_SECONDS = 0.025
+"""granian says nothing when it listens, so we knock; five seconds in all."""
+STOP_SECONDS_MAX = 3.0
+"""A request takes milliseconds; who is still connected then is cut off."""
+
+logger = logging.getLogger("mykey_server")
+
+
+def serve(settings: Settings, *, host: str, port: int) -> None:
+    """Serve until SIGTERM or SIGINT. Prints one JSON line, `{"url": ...}`, when ready.
+
+    `port` 0 takes a free one. Raises `OSError` when the address is taken.
+    """
+    port = _reserve(host, port)
+    app = create_app(settings)
+    core: Core = app.state.core
+    try:
+        asyncio.run(_run(app, core, host, port))
+    finally:
+        core.close()
+
+
+async def _run(app: object, core: Core, host: str, port: int) -> None:
+    server = Server(
+        app,
+        address=host,
+        port=port,
+        interface=Interfaces.ASGINL,
+        websockets=False,
+        log_enabled=False,  # No line for any request: who came when is history.
+    )
+    serving = asyncio.create_task(server.serve())
+    loop = asyncio.get_running_loop()
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    await _until_listening(host, port, serving)
+    _say_ready(core, host, port)
+    stopped = asyncio.create_task(stopping.wait())
+    await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    server.stop()  # type: ignore[no-untyped-call]
+    done, _ = await asyncio.wait({serving}, timeout=STOP_SECONDS_MAX)
+    if serving in done:
+        serving.result()
+    stopped.cancel()
+
+
+def _reserve(host: str, port: int) -> int:
+    """Find a free port, or make sure that the given one is free, before anything else is done."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((host, port))
+        return int(probe.getsockname()[1])
+
+
+async def _until_listening(host: str, port: int, serving: asyncio.Task[None]) -> None:
+    for _ in range(READY_TRIES):
+        if serving.done():
+            serving.result()
+        try:
+            _, writer = await asyncio.open_connection(host, port)
+        except OSError:
+            await asyncio.sleep(READY_PAUSE_SECONDS)
+            continue
+        writer.close()
+        return
+    raise OSError(f"not listening on {host} port {port}")
+
+
+def _say_ready(core: Core, host: str, port: int) -> None:
+    with reading(core.engine) as connection:
+        simulated = [p.scope for p in all_providers(connection) if p.profile == SIMULATED]
+    shown = f"[{host}]" if ":" in host else host
+    print(  # noqa: T201 - the ready line is this command's output
+        json.dumps({"url": f"http://{shown}:{port}", "simulated": simulated}), flush=True
+    )
+    if simulated:
+        print(  # noqa: T201
+            "SIMULATED: test cards count at " + ", ".join(simulated), file=sys.stderr, flush=True
+        )

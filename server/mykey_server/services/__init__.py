@@ -1,0 +1,1 @@
+"""What the server does: each service is pure decisions and one transaction."""

@@ -1,0 +1,151 @@
+"""The verdict of one mutation, given what its seal proved and what the scope holds. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mykey_server.services.holdings import Held, Holdings, Person
+from mykey_server.services.site import Provider
+from mykey_server.tables.management import (
+    KIND_CHOSEN,
+    KIND_DEFAULT,
+    ORIGIN_COUNTER,
+    PERSON_ACTIVE,
+    PERSON_SUSPENDED,
+)
+from mykey_tui.domain import tokens
+from mykey_tui.domain.errors import MalformedIdError, MyNumberTypedError
+from mykey_tui.domain.ids import Binding, LookupToken, ServiceId, SubjectCn
+from mykey_tui.domain.link import LinkRow, LinkStatus
+from mykey_tui.wire.messages import PushItem, VerdictName
+
+ITEM_VERSION = 1
+"""The form of `link` and `unlink` that this server understands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """What an opened seal proved: a believed certificate, and the tokens that follow from it."""
+
+    cn: SubjectCn
+    certificate_tag: bytes
+    default_token: LookupToken
+    chosen_token: LookupToken
+    binding: Binding
+
+
+@dataclass(frozen=True, slots=True)
+class Flawed:
+    """Why an item will never succeed: the field that is wrong."""
+
+    field: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A verdict, final once it is stored."""
+
+    verdict: VerdictName
+    kind: str | None = None
+
+
+APPLIED = Decision("applied")
+ALREADY = Decision("already")
+
+
+def decide(
+    item: PushItem, proof: Proven | Flawed, provider: Provider, holdings: Holdings
+) -> Decision:
+    """Judge one item and let `holdings` move with it, so that the next item sees its effect."""
+    flaw = _flaw(item, provider)
+    if flaw is not None:
+        return Decision("invalid", flaw)
+    if isinstance(proof, Flawed):
+        return Decision("invalid", proof.field)
+    person = _person(item, proof, holdings)
+    if isinstance(person, Decision):
+        return person
+    if person.status == PERSON_SUSPENDED:
+        return Decision("conflict", "id_suspended")
+    if item.op == "unlink":
+        return _unlink(item, holdings)
+    return _link(item, proof, person, holdings)
+
+
+def _flaw(item: PushItem, provider: Provider) -> str | None:
+    if item.v != ITEM_VERSION:
+        return "op"
+    if item.op == "unlink" and not item.sid:
+        return None
+    try:
+        checked = provider.service_id_format.check(item.sid)
+    except (MalformedIdError, MyNumberTypedError):
+        return "sid"
+    return None if checked.text == item.sid else "sid"
+
+
+def _person(item: PushItem, proof: Proven, holdings: Holdings) -> Person | Decision:
+    """Whose mutation this is, or why it is nobody's."""
+    if tokens.same_secret(item.token, proof.default_token):
+        return holdings.people.get(proof.cn) or Person(
+            cn=proof.cn,
+            kind=KIND_DEFAULT,
+            origin=ORIGIN_COUNTER,
+            status=PERSON_ACTIVE,
+            certificate_tag=proof.certificate_tag,
+        )
+    if tokens.same_secret(item.token, proof.chosen_token):
+        person = holdings.chosen(proof.cn.my_key_id)
+        # Bound to one certificate: another card with the same 14 characters is another person.
+        if person is None or not tokens.same_secret(person.certificate_tag, proof.certificate_tag):
+            return Decision("conflict", "not_registered")
+        return person
+    return Decision("invalid", "token")
+
+
+def _link(item: PushItem, proof: Proven, person: Person, holdings: Holdings) -> Decision:
+    token = LookupToken(item.token)
+    held = holdings.rows.get(token)
+    if held is not None and held.is_live:
+        return (
+            ALREADY if held.row.service_id.text == item.sid else Decision("conflict", "key_linked")
+        )
+    if holdings.owner_of(item.sid) is not None:
+        return Decision("conflict", "sid_taken")
+    if person.cn not in holdings.people:
+        holdings.register(person)
+    holdings.put(
+        Held(
+            LinkRow(
+                token=token,
+                binding=proof.binding if person.kind == KIND_CHOSEN else None,
+                service_id=ServiceId(item.sid),
+                status=LinkStatus.ACTIVE,
+                seq=0,  # Given when the batch is written.
+            ),
+            person.cn,
+        )
+    )
+    return APPLIED
+
+
+def _unlink(item: PushItem, holdings: Holdings) -> Decision:
+    token = LookupToken(item.token)
+    held = holdings.rows.get(token)
+    if held is None or not held.is_live:
+        return ALREADY
+    if item.sid and held.row.service_id.text != item.sid:
+        return Decision("conflict", "key_linked")
+    holdings.put(
+        Held(
+            LinkRow(
+                token=token,
+                binding=None,
+                service_id=ServiceId(""),
+                status=LinkStatus.REMOVED,
+                seq=0,
+            ),
+            None,
+        )
+    )
+    return APPLIED

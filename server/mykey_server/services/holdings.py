@@ -1,0 +1,251 @@
+"""The rows that one transaction reads, decides on and writes back, all of one scope."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from sqlalchemy import Connection, Row, and_, delete, insert, or_, select, update
+from sqlmodel import col
+
+from mykey_server.services.site import Provider
+from mykey_server.tables.management import LinkTable, PersonTable
+from mykey_server.tables.site import ScopeHistoryTable, ScopeTable
+from mykey_tui.domain import digest
+from mykey_tui.domain.ids import Binding, LookupToken, MyKeyId, ServiceId, SubjectCn, TerminalCode
+from mykey_tui.domain.link import LinkRow, LinkStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A registered MyKey ID."""
+
+    cn: SubjectCn
+    kind: str
+    origin: str
+    status: int
+    certificate_tag: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A row of the management table: what counters see of it, and whose it is."""
+
+    row: LinkRow
+    person: SubjectCn | None
+    """None in a tombstone."""
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the row links anything."""
+        return self.row.status is not LinkStatus.REMOVED
+
+
+@dataclass(slots=True)
+class Holdings:
+    """What is in the file and concerns this batch, moving with each decision."""
+
+    rows: dict[LookupToken, Held] = field(default_factory=dict)
+    owners: dict[str, LookupToken] = field(default_factory=dict)
+    """Live service ID to its token."""
+    people: dict[SubjectCn, Person] = field(default_factory=dict)
+    before: dict[LookupToken, Held | None] = field(default_factory=dict)
+    """Each changed row as it is in the file, in the order of the first change."""
+    new_people: list[Person] = field(default_factory=list)
+
+    def put(self, held: Held) -> None:
+        """Let a row stand as `held` from now on."""
+        token = held.row.token
+        old = self.rows.get(token)
+        self.before.setdefault(token, old)
+        if old is not None and old.is_live:
+            self.owners.pop(old.row.service_id.text, None)
+        if held.is_live:
+            self.owners[held.row.service_id.text] = token
+        self.rows[token] = held
+
+    def register(self, person: Person) -> None:
+        """Let a MyKey ID be registered from now on."""
+        self.people[person.cn] = person
+        self.new_people.append(person)
+
+    def owner_of(self, service_id: str) -> Held | None:
+        """The live row that holds a service ID."""
+        token = self.owners.get(service_id)
+        return None if token is None else self.rows[token]
+
+    def chosen(self, my_key_id: MyKeyId) -> Person | None:
+        """The person who chose these 14 characters."""
+        for person in self.people.values():
+            if person.kind == "chosen" and person.cn.my_key_id == my_key_id:
+                return person
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where a scope stands."""
+
+    seq: int
+    digest: bytes
+
+
+def read_head(connection: Connection, scope: str) -> Head:
+    """The scope's counter row."""
+    row = connection.execute(
+        select(col(ScopeTable.seq), col(ScopeTable.digest)).where(col(ScopeTable.scope) == scope)
+    ).one()
+    return Head(row.seq, row.digest)
+
+
+def read_holdings(
+    connection: Connection,
+    scope: str,
+    *,
+    tokens: Iterable[LookupToken],
+    service_ids: Iterable[str],
+    cns: Iterable[SubjectCn],
+) -> Holdings:
+    """Everything in the file that a batch over these tokens, service IDs and people may meet."""
+    holdings = Holdings()
+    wanted = or_(
+        col(LinkTable.token).in_(set(tokens)),
+        and_(
+            col(LinkTable.service_id).in_(set(service_ids)),
+            col(LinkTable.status) != LinkStatus.REMOVED.value,
+        ),
+    )
+    for row in connection.execute(_LINK.where(col(LinkTable.scope) == scope, wanted)):
+        held = _held(row)
+        holdings.rows[held.row.token] = held
+        if held.is_live:
+            holdings.owners[held.row.service_id.text] = held.row.token
+    my_key_ids = {cn.my_key_id.text for cn in cns}
+    for found in connection.execute(_PERSON.where(col(PersonTable.my_key_id).in_(my_key_ids))):
+        cn = _cn(found.my_key_id, found.terminal_code)
+        person = Person(cn, found.kind, found.origin, found.status, found.certificate_tag)
+        holdings.people[person.cn] = person
+    return holdings
+
+
+def read_links_of(connection: Connection, scope: str, cn: SubjectCn) -> Holdings:
+    """The live rows of one person in one scope."""
+    holdings = Holdings()
+    for row in connection.execute(
+        _LINK.where(
+            col(LinkTable.scope) == scope,
+            col(LinkTable.my_key_id) == cn.my_key_id.text,
+            col(LinkTable.terminal_code) == cn.terminal_code.text,
+        )
+    ):
+        held = _held(row)
+        holdings.rows[held.row.token] = held
+    return holdings
+
+
+def write_holdings(
+    connection: Connection, provider: Provider, head: Head, holdings: Holdings
+) -> Head:
+    """Write what changed, each changed row under a seq of its own, and return the new head.
+
+    The counter row is taken after all decisions, once: it is the lock that serialises a scope.
+    """
+    for person in holdings.new_people:
+        connection.execute(
+            insert(PersonTable).values(
+                my_key_id=person.cn.my_key_id.text,
+                terminal_code=person.cn.terminal_code.text,
+                kind=person.kind,
+                origin=person.origin,
+                status=person.status,
+                certificate_tag=person.certificate_tag,
+            )
+        )
+    if not holdings.before:
+        return head
+    changed = [
+        replace(holdings.rows[token], row=replace(holdings.rows[token].row, seq=head.seq + number))
+        for number, token in enumerate(holdings.before, start=1)
+    ]
+    new_digest = head.digest
+    for held, old in zip(changed, holdings.before.values(), strict=True):
+        new_digest = digest.replace(
+            new_digest,
+            removed=0 if old is None else digest.row_weight(provider.digest_key, old.row),
+            added=digest.row_weight(provider.digest_key, held.row),
+        )
+        holdings.rows[held.row.token] = held
+    return _write_links(connection, provider.scope, changed, new_digest)
+
+
+def _write_links(
+    connection: Connection, scope: str, changed: list[Held], new_digest: bytes
+) -> Head:
+    seq = connection.execute(
+        update(ScopeTable)
+        .where(col(ScopeTable.scope) == scope)
+        .values(seq=ScopeTable.seq + len(changed), digest=new_digest)
+        .returning(col(ScopeTable.seq))
+    ).scalar_one()
+    # Deleted first: within a batch a service ID may move from one row to another.
+    tokens = [held.row.token for held in changed]
+    connection.execute(
+        delete(LinkTable).where(col(LinkTable.scope) == scope, col(LinkTable.token).in_(tokens))
+    )
+    connection.execute(insert(LinkTable), [_values(scope, held) for held in changed])
+    connection.execute(insert(ScopeHistoryTable).values(scope=scope, seq=seq, digest=new_digest))
+    return Head(seq, new_digest)
+
+
+_LINK = select(
+    col(LinkTable.token),
+    col(LinkTable.my_key_id),
+    col(LinkTable.terminal_code),
+    col(LinkTable.binding),
+    col(LinkTable.service_id),
+    col(LinkTable.status),
+    col(LinkTable.seq),
+)
+
+_PERSON = select(
+    col(PersonTable.my_key_id),
+    col(PersonTable.terminal_code),
+    col(PersonTable.kind),
+    col(PersonTable.origin),
+    col(PersonTable.status),
+    col(PersonTable.certificate_tag),
+)
+
+
+def _cn(my_key_id: str, terminal_code: str) -> SubjectCn:
+    return SubjectCn(MyKeyId(my_key_id), TerminalCode(terminal_code))
+
+
+def _held(row: Row[bytes, str | None, str | None, bytes | None, str, int, int]) -> Held:
+    person = None
+    if row.my_key_id is not None and row.terminal_code is not None:
+        person = _cn(row.my_key_id, row.terminal_code)
+    return Held(
+        LinkRow(
+            token=LookupToken(row.token),
+            binding=None if row.binding is None else Binding(row.binding),
+            service_id=ServiceId(row.service_id),
+            status=LinkStatus(row.status),
+            seq=row.seq,
+        ),
+        person,
+    )
+
+
+def _values(scope: str, held: Held) -> dict[str, object]:
+    person = held.person
+    return {
+        "scope": scope,
+        "token": held.row.token,
+        "my_key_id": None if person is None else person.my_key_id.text,
+        "terminal_code": None if person is None else person.terminal_code.text,
+        "binding": held.row.binding,
+        "service_id": held.row.service_id.text,
+        "status": held.row.status.value,
+        "seq": held.row.seq,
+    }

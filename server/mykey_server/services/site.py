@@ -1,0 +1,107 @@
+"""The server's own identity and its providers, read from the file."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from sqlalchemy import Connection, Engine, Row, insert, select
+from sqlmodel import col
+
+from mykey_server.database import writing
+from mykey_server.tables.site import ProviderTable, SiteTable
+from mykey_tui.domain.ids import CertificateRef
+from mykey_tui.domain.service_id import ServiceIdFormat
+
+EPOCH_BYTES = 8
+TAG_KEY_LENGTH = 32
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Site:
+    """Epoch of the history, and the keys that no counter has."""
+
+    epoch: str
+    seal_key: X25519PrivateKey
+    tag_key: bytes
+
+    @property
+    def seal_public_key(self) -> bytes:
+        """What counters seal to: 32 bytes."""
+        return self.seal_key.public_key().public_bytes_raw()
+
+    def certificate_tag(self, certificate: CertificateRef) -> bytes:
+        """Keyed hash of issuer and serial: all that is kept of a certificate."""
+        serial = certificate.serial.to_bytes((certificate.serial.bit_length() + 8) // 8)
+        return self.tag(b"certificate" + certificate.issuer_der + serial)
+
+    def tag(self, data: bytes) -> bytes:
+        """Keyed hash for comparing what is not kept; 32 bytes."""
+        return hmac.digest(self.tag_key, data, hashlib.sha256)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Provider:
+    """A service provider as the services need it."""
+
+    scope: str
+    provider_id: str
+    name: str
+    service_id_format: ServiceIdFormat
+    profile: str
+    lookup_key: bytes
+    digest_key: bytes
+
+
+def open_site(engine: Engine) -> Site:
+    """Read the identity; draw it where the file is new."""
+    with writing(engine) as connection:
+        row = connection.execute(
+            select(col(SiteTable.epoch), col(SiteTable.seal_key), col(SiteTable.tag_key))
+        ).one_or_none()
+        if row is None:
+            epoch, seal_key = secrets.token_hex(EPOCH_BYTES), X25519PrivateKey.generate()
+            tag_key = secrets.token_bytes(TAG_KEY_LENGTH)
+            connection.execute(
+                insert(SiteTable).values(
+                    number=1, epoch=epoch, seal_key=seal_key.private_bytes_raw(), tag_key=tag_key
+                )
+            )
+            return Site(epoch, seal_key, tag_key)
+        return Site(row.epoch, X25519PrivateKey.from_private_bytes(row.seal_key), row.tag_key)
+
+
+def find_provider(connection: Connection, scope: str) -> Provider:
+    """The provider of a scope that is known to exist (a terminal or a code is bound to it)."""
+    return _provider(connection.execute(_PROVIDER.where(col(ProviderTable.scope) == scope)).one())
+
+
+def all_providers(connection: Connection) -> list[Provider]:
+    """Every provider, by its scope's name."""
+    return [_provider(row) for row in connection.execute(_PROVIDER.order_by("scope"))]
+
+
+_PROVIDER = select(
+    col(ProviderTable.scope),
+    col(ProviderTable.provider_id),
+    col(ProviderTable.name),
+    col(ProviderTable.service_id_format),
+    col(ProviderTable.profile),
+    col(ProviderTable.lookup_key),
+    col(ProviderTable.digest_key),
+)
+
+
+def _provider(row: Row[str, str, str, str, str, bytes, bytes]) -> Provider:
+    return Provider(
+        scope=row.scope,
+        provider_id=row.provider_id,
+        name=row.name,
+        service_id_format=ServiceIdFormat.parse(row.service_id_format),
+        profile=row.profile,
+        lookup_key=row.lookup_key,
+        digest_key=row.digest_key,
+    )

@@ -1,0 +1,56 @@
+"""Enrolled counters: who they are, and whether they may still speak."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from sqlalchemy import Connection, select
+from sqlmodel import col
+
+from mykey_server.problem import ProblemError
+from mykey_server.tables.terminal import (
+    TERMINAL_QUARANTINED,
+    TERMINAL_RETIRED,
+    TerminalTable,
+)
+from mykey_tui.wire.problems import ProblemType
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """A counter whose signature was verified."""
+
+    device_id: str
+    scope: str
+    public_key: Ed25519PublicKey
+    status: int
+
+
+def find_terminal(connection: Connection, device_id: str) -> Terminal | None:
+    """The counter of a device id, retired ones too."""
+    row = connection.execute(
+        select(
+            col(TerminalTable.scope), col(TerminalTable.public_key), col(TerminalTable.status)
+        ).where(col(TerminalTable.device_id) == device_id)
+    ).one_or_none()
+    if row is None:
+        return None
+    key = Ed25519PublicKey.from_public_bytes(row.public_key)
+    return Terminal(device_id, row.scope, key, row.status)
+
+
+def refuse_unless_active(status: int) -> None:
+    """Raises `ProblemError`: `RETIRED` or `CLONED`."""
+    if status == TERMINAL_RETIRED:
+        raise ProblemError(ProblemType.RETIRED)
+    if status == TERMINAL_QUARANTINED:
+        raise ProblemError(ProblemType.CLONED)
+
+
+def check_status(connection: Connection, device_id: str) -> None:
+    """Look again, inside a write transaction: the operator may have been quicker."""
+    status = connection.execute(
+        select(col(TerminalTable.status)).where(col(TerminalTable.device_id) == device_id)
+    ).scalar_one()
+    refuse_unless_active(status)
