@@ -11,7 +11,7 @@ from mykey_tui.trust.certificate import parse_certificate
 from mykey_tui.trust.chain import judge
 
 MUTANTS = 4000
-"""A few seconds. A hundred thousand were run once with the same result (docs/adr/0010)."""
+"""About a second here; docs/adr/0010 says how many were run once."""
 
 
 def mutant(good: bytes, source: random.Random) -> bytes:
