@@ -258,12 +258,14 @@ class CounterStore:
         with reading(self._engine) as connection:
             return progress.read(connection)
 
-    def apply_page(self, rows: Iterable[Row], *, epoch: str, cursor: int) -> int:
+    def apply_page(self, rows: Iterable[Row], *, epoch: str, cursor: int, refused: int = 0) -> int:
         """Take rows in and move the cursor, in one transaction. Returns how many were bad.
 
-        A bad row (see `links.sort_out`) never stops the others.
+        A bad row (see `links.sort_out`) never stops the others. `refused` are those that the
+        reader of the page had already found bad.
         """
-        sound, refused = links.sort_out(rows)
+        sound, bad = links.sort_out(rows)
+        refused += bad
         with writing(self._engine) as connection:
             known = progress.read(connection)
             tally = progress.start_tally(connection)

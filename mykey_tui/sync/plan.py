@@ -68,8 +68,10 @@ def limits_of(hello: HelloReply) -> Limits:
 
 
 def backoff_seconds(failures: int, random: Random) -> float:
-    """How long to wait after so many failures in a row: full jitter, so that counters that lost
-    the line together do not come back together."""
+    """How long to wait after so many failures in a row.
+
+    Full jitter, so that counters that lost the line together do not come back together.
+    """
     ceiling = BACKOFF_FIRST_SECONDS * 2 ** min(failures, _DOUBLINGS_MAX)
     return random.uniform(BACKOFF_FIRST_SECONDS / 2, min(BACKOFF_MAX_SECONDS, ceiling))
 

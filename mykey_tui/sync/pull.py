@@ -66,17 +66,18 @@ def _pull_pages(
 
     coming = fetch(cursor)
     held: list[Row] = []
+    bad = 0
     for number in range(1, PAGES_MAX + 1):
         page, refused = coming.result()
         if page.more and number < PAGES_MAX:
             coming = fetch(page.next)
         held.extend(page.rows)
         result.rows += len(page.rows)
-        result.refused += refused
+        bad += refused
         if page.more and len(held) < STORE_ROWS and number < PAGES_MAX:
             continue
-        result.refused += store.apply_page(held, epoch=epoch, cursor=page.next)
-        held = []
+        result.refused += store.apply_page(held, epoch=epoch, cursor=page.next, refused=bad)
+        held, bad = [], 0
         if not page.more:
             if page.head is None:
                 raise ServerError(Code.SERVER_BROKEN, "a last page without a head")

@@ -34,7 +34,7 @@ class Pushed:
     """Items that failed alone; counted against them once the server has shown that it works."""
     retry_after_seconds: float | None = None
     failure: ServerError | None = None
-    """Why the upload stopped early; downloads go on."""
+    """Replies to a push that made no sense: the upload stopped, and the download goes on."""
 
     def total(self, name: str) -> int:
         """Sum of one count over all replies."""
@@ -51,22 +51,26 @@ def push_queue(store: CounterStore, client: ServerClient, limits: Limits) -> Pus
             break
         try:
             reply = _send(store, client, batch, result)
-        except PushRefusedError as error:
+        except PushRefusedError:
             if len(batch) > 1:
                 size = max(1, len(batch) // 2)
                 continue
             result.suspects.append(batch[0].mid)
-            result.failure = error
             if len(result.suspects) >= SUSPECTS_MAX:
                 break
             first = batch[0].mid + 1
             continue
-        if reply.expect_mid is not None and reply.expect_mid < batch[0].mid:
-            # The server misses what lies before: once in a round it gets it from the journal.
-            if resent:
-                break
+        except ServerError as error:
+            if error.code is not Code.SERVER_BROKEN:
+                raise
+            result.failure = error
+            break
+        missed = reply.expect_mid
+        if missed is not None and missed not in {item.mid for item in batch} and not resent:
+            # Once in a round the server gets from the journal what it misses before this batch.
             resent = True
-            first = _resend(store, client, limits, reply.expect_mid, result) + 1
+            _resend(store, client, limits, missed, result)
+            first = missed
             continue
         first, size = batch[-1].mid + 1, limits.push_items
     return result
@@ -74,15 +78,14 @@ def push_queue(store: CounterStore, client: ServerClient, limits: Limits) -> Pus
 
 def _resend(
     store: CounterStore, client: ServerClient, limits: Limits, first: int, result: Pushed
-) -> int:
-    """Send one batch from `first` on, whatever its items' state. Returns the mid before the rest."""
+) -> None:
+    """Send one batch from `first` on, whatever its items' state."""
     batch = store.next_batch(
         first=first, items_max=limits.push_items, bytes_max=limits.push_bytes, whole_journal=True
     )
     if not batch or batch[0].mid != first:
         raise ServerError(Code.SERVER_RESET, "the server misses what the journal has no more")
     _send(store, client, batch, result)
-    return first - 1
 
 
 def _send(

@@ -68,6 +68,8 @@ def sync_round(
         )
         # The server answers all else, so what failed alone failed by itself.
         parked = store.count_try(pushed.suspects) if pushed.suspects else 0
+        if pushed.failure is not None:
+            raise pushed.failure
         return _report(store, pushed, pulled, parked=parked, poll_after=hello.poll_after_s)
 
 

@@ -1,0 +1,140 @@
+"""Making this box a counter: a one-time code for an identity, and the store that keeps it.
+
+May be cut off at any moment and tried again with the same code: the device key is kept before the
+server is asked, and the same request with the same key gets the same answer.
+"""
+
+from __future__ import annotations
+
+import ssl
+from datetime import UTC, datetime
+from secrets import token_bytes
+from uuid import UUID
+
+import httpx
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from mykey_tui.domain.clock import SystemClock
+from mykey_tui.domain.codes import Code
+from mykey_tui.domain.errors import LineError, MalformedIdError, ServerError, StoreError
+from mykey_tui.domain.ids import DeviceId, Incarnation, ProviderId
+from mykey_tui.domain.service_id import ServiceIdFormat
+from mykey_tui.domain.text import safe
+from mykey_tui.store.counter_store import CounterStore
+from mykey_tui.store.home import Home
+from mykey_tui.store.identity import Identity
+from mykey_tui.sync.exchange import Reply, accept_headers, exchange, make_http_client
+from mykey_tui.sync.replies import read, read_problem, read_time
+from mykey_tui.wire.messages import MSGPACK, EnrolReply, EnrolRequest, to_msgpack
+from mykey_tui.wire.problems import ProblemType
+
+INCARNATION_LENGTH = 16
+DEVICE_KEY_LENGTH = 32
+NAME_LENGTH_MAX = 64
+PROFILES = frozenset({"simulated", "jpki"})
+
+_CODES = {
+    ProblemType.CODE_REFUSED.type_name: Code.ENROL_CODE,
+    ProblemType.TOO_MANY_TRIES.type_name: Code.ENROL_TRIES,
+}
+
+
+def enrol(
+    home: Home,
+    *,
+    server_url: str,
+    code: str,
+    profile: str | None,
+    counter_name: str,
+    clock: SystemClock,
+    transport: httpx.BaseTransport | None = None,
+    verify: ssl.SSLContext | bool = True,
+) -> CounterStore:
+    """Enrol this home and return its new store.
+
+    `profile` None takes what the server's provider uses.
+
+    Raises:
+        StoreError: ENROL_ALREADY when the home has a store; STORE_FULL.
+        ServerError: ENROL_CODE, ENROL_TRIES, or SERVER_BROKEN.
+        LineError: not reached, or no such address.
+    """
+    if home.database.exists():
+        raise StoreError(Code.ENROL_ALREADY)
+    home.prepare()
+    device_key = _device_key(home)
+    public_key = Ed25519PrivateKey.from_private_bytes(device_key).public_key().public_bytes_raw()
+    name = safe(counter_name.strip(), limit=NAME_LENGTH_MAX) or "counter"
+    request = EnrolRequest(code=code.strip().upper(), public_key=public_key, name=name)
+    url = server_url.rstrip("/")
+    reply = read(_ask(url, request, transport, verify), EnrolReply)
+    identity = _identity(reply, url=url, profile=profile, name=name, device_key=device_key)
+    moment = read_time(reply.server_time)
+    if moment is not None:
+        clock.offset = moment - datetime.now(UTC)
+    store = CounterStore.create(home, identity, clock=clock)
+    store.save_clock_offset(clock.offset)
+    home.pending_device_key.unlink(missing_ok=True)
+    return store
+
+
+def _ask(
+    url: str,
+    request: EnrolRequest,
+    transport: httpx.BaseTransport | None,
+    verify: ssl.SSLContext | bool,
+) -> Reply:
+    headers = {**accept_headers(), "Content-Type": MSGPACK}
+    with make_http_client(transport, verify) as http:
+        try:
+            message = http.build_request(
+                "POST", f"{url}/v1/enrol", content=to_msgpack(request), headers=headers
+            )
+        except httpx.InvalidURL as error:
+            raise LineError("no address of a server") from error
+        reply = exchange(http, message)
+    if reply.status == 200:
+        return reply
+    problem = read_problem(reply)
+    raise ServerError(
+        _CODES.get(problem.type if problem else "", Code.SERVER_BROKEN), f"status {reply.status}"
+    )
+
+
+def _identity(
+    reply: EnrolReply, *, url: str, profile: str | None, name: str, device_key: bytes
+) -> Identity:
+    chosen = profile or reply.profile
+    try:
+        provider = ProviderId.parse(reply.provider_id)
+        if chosen not in PROFILES or reply.scope != provider.alias:
+            raise ServerError(Code.SERVER_BROKEN, "an enrolment that makes no sense")
+        return Identity(
+            device_id=DeviceId(UUID(reply.device_id)),
+            incarnation=Incarnation(token_bytes(INCARNATION_LENGTH)),
+            provider_id=provider,
+            provider_name=safe(reply.provider_name),
+            scope=reply.scope,
+            provider_key=reply.provider_key,
+            digest_key=reply.digest_key,
+            seal_key=reply.seal_key,
+            device_key=device_key,
+            server_url=url,
+            profile=chosen,
+            counter_name=name,
+            service_id_format=ServiceIdFormat.parse(reply.service_id_format),
+        )
+    except (ValueError, MalformedIdError) as error:
+        raise ServerError(Code.SERVER_BROKEN, "an enrolment that makes no sense") from error
+
+
+def _device_key(home: Home) -> bytes:
+    """The key of an enrolment that was cut off, or a new one; on disk before anybody is asked."""
+    try:
+        key = bytes.fromhex(home.pending_device_key.read_text("ascii").strip())
+    except (FileNotFoundError, ValueError):
+        key = b""
+    if len(key) != DEVICE_KEY_LENGTH:
+        key = token_bytes(DEVICE_KEY_LENGTH)
+        home.write_private(home.pending_device_key, key.hex().encode("ascii"))
+    return key
