@@ -59,7 +59,7 @@ class Catalog:
         with path.open("rb") as file:
             self._messages = gettext.GNUTranslations(file)
 
-    def text(self, key: str, **values: str | int) -> str:
+    def text(self, key: str, /, **values: str | int) -> str:
         """The text of `key` with `values` filled in; values are made safe to show.
 
         Raises:

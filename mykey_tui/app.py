@@ -1,0 +1,298 @@
+"""The counter's program: one screen stack, one message queue, everything heavy loaded afterwards.
+
+It paints first. Then a thread builds the services (`build`), and what the card desk and the status
+watch tell is posted as messages: no thread ever touches a widget.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import ClassVar, TypeVar
+
+from textual import on
+from textual.app import App
+from textual.message import Message
+from textual.screen import Screen
+
+from mykey_tui.domain.codes import Code
+from mykey_tui.domain.errors import MyKeyError
+from mykey_tui.flows.desk_events import DeskEvent, ReaderIs, ReadingStarted
+from mykey_tui.flows.outcomes import IdentifiedCard, Status
+from mykey_tui.flows.services import Services
+from mykey_tui.i18n.catalog import Catalog, Language
+from mykey_tui.screens.base import CounterScreen
+from mykey_tui.screens.crash import crash_report, crash_words
+from mykey_tui.screens.host import Face, Overlay, Place, failure_code
+from mykey_tui.screens.places import overlay_screen, place_screen
+from mykey_tui.screens.profile import RenderProfile
+from mykey_tui.screens.reception import ReceptionScreen
+from mykey_tui.screens.scanner import BURST_GAP_SECONDS, ScanRouting
+from mykey_tui.screens.status_watch import StatusWatch
+from mykey_tui.screens.theme import theme_of
+
+T = TypeVar("T")
+Emit = Callable[[DeskEvent], None]
+Build = Callable[[Emit], Services]
+
+EXIT_CRASHED = 70
+"""EX_SOFTWARE: the supervisor starts the counter again."""
+EXIT_CANNOT_START = 3
+_log = logging.getLogger(__name__)
+
+
+class MyKeyApp(ScanRouting, App[None], inherit_bindings=False):
+    """The counter's screen.
+
+    `build` is called once in a thread, after the first paint, with the function that takes desk
+    events from any thread. It may raise a `MyKeyError` with a code: the screen then says it, and
+    Enter tries again. The app starts the desk and stops it; closing the rest is the caller's.
+    `simulated` says SIMULATED from the first paint on. `log_path` is named when the program fails.
+    """
+
+    CSS_PATH: ClassVar = "screens/counter.tcss"
+    ENABLE_COMMAND_PALETTE: ClassVar = False
+    ALLOW_SELECT: ClassVar = False
+
+    @dataclass
+    class DeskHappened(Message):
+        """The card desk told something."""
+
+        event: DeskEvent
+
+    @dataclass
+    class StatusIs(Message):
+        """The counter's status, or why there is none."""
+
+        news: Status | Code
+
+        def can_replace(self, message: Message) -> bool:
+            """Only the latest counts."""
+            return isinstance(message, MyKeyApp.StatusIs)
+
+    @dataclass
+    class Back(Message):
+        """A background call came back: run this on the screen's thread."""
+
+        call: Callable[[], None]
+
+    def __init__(
+        self,
+        build: Build,
+        *,
+        language: Language,
+        profile: RenderProfile,
+        simulated: bool,
+        log_path: Path | None = None,
+        scan_gap_seconds: float = BURST_GAP_SECONDS,
+    ) -> None:
+        super().__init__()
+        self.simulated = simulated
+        self._build = build
+        self._log_path = log_path
+        wanted = language if profile.draws_japanese else Language.ENGLISH
+        self._face = Face(Catalog(wanted), profile)
+        self._services: Services | None = None
+        self._status: Status | None = None
+        self._trouble: Code | None = None
+        self._watch: StatusWatch | None = None
+        self.hold_bursts(scan_gap_seconds)
+        self.register_theme(theme_of(profile))
+        self.theme = theme_of(profile).name
+
+    # The host of the screens
+
+    @property
+    def face(self) -> Face:
+        """Language and way of drawing."""
+        return self._face
+
+    @property
+    def services(self) -> Services | None:
+        """The running counter, once it is loaded."""
+        return self._services
+
+    @property
+    def status(self) -> Status | None:
+        """The last status."""
+        return self._status
+
+    @property
+    def trouble(self) -> Code | None:
+        """Why there is no status."""
+        return self._trouble
+
+    def get_default_screen(self) -> Screen[None]:
+        """The reception lies under everything (never DEFAULT_MODE, which crashes with an Input)."""
+        return ReceptionScreen(self)
+
+    def on_mount(self) -> None:
+        """Load once the first screen is on the terminal."""
+        self.call_after_refresh(self.reload)
+
+    def reload(self) -> None:
+        """Build the services in a thread."""
+        self.background(partial(self._build, self.emit), self._services_built, self._cannot_start)
+
+    def emit(self, event: DeskEvent) -> None:
+        """Take a desk event from any thread."""
+        self.post_message(self.DeskHappened(event))
+
+    def background(
+        self, work: Callable[[], T], done: Callable[[T], None], failed: Callable[[Code], None]
+    ) -> None:
+        """Run `work` in a thread; see `Host.background`. A bug in it ends the program."""
+
+        def run() -> None:
+            try:
+                result = work()
+            except MyKeyError as error:
+                _log.warning("background call failed: %s", failure_code(error).value)
+                self.post_message(self.Back(partial(failed, failure_code(error))))
+            except Exception as error:  # noqa: BLE001  # the thread's outermost frame: the app ends with it
+                self._crash_from_thread(error)
+            else:
+                self.post_message(self.Back(partial(done, result)))
+
+        threading.Thread(target=run, name="background", daemon=True).start()
+
+    def _crash_from_thread(self, error: Exception) -> None:
+        def again() -> None:
+            raise error
+
+        self.post_message(self.Back(again))
+
+    def _services_built(self, services: Services) -> None:
+        self._services = services
+        self._watch = StatusWatch(
+            services.counter,
+            self._tell_status,
+            self._crash_from_thread,
+        )
+        services.desk.start()
+        self._watch.start()
+        self.base_screen.entered()
+        self.counter_screen.repaint()
+
+    def _tell_status(self, news: Status | Code) -> None:
+        self.post_message(self.StatusIs(news))
+
+    def _cannot_start(self, code: Code) -> None:
+        self._return_code = EXIT_CANNOT_START
+        for screen in self.screen_stack:
+            if isinstance(screen, ReceptionScreen):
+                screen.cannot_start(code)
+
+    # Screens
+
+    @property
+    def counter_screen(self) -> CounterScreen:
+        """The uppermost screen."""
+        assert isinstance(self.screen, CounterScreen)  # noqa: S101  # no other screen is ever pushed
+        return self.screen
+
+    @property
+    def base_screen(self) -> CounterScreen:
+        """The uppermost screen that is no overlay: it has the card."""
+        return next(
+            screen
+            for screen in reversed(self.screen_stack)
+            if isinstance(screen, CounterScreen) and not screen.is_overlay
+        )
+
+    def go(self, place: Place, card: IdentifiedCard | None = None) -> None:
+        """Open a place over the reception."""
+        self._close_all_screens()
+        if place is not Place.RECEPTION:
+            self.counter_screen.forget()
+            self.push_screen(place_screen(place, self, card))
+        self.base_screen.entered()
+
+    def lay(self, overlay: Overlay) -> None:
+        """Lay an overlay; only one at a time."""
+        if not self.counter_screen.is_overlay:
+            self.push_screen(overlay_screen(overlay, self, self.counter_screen))
+
+    def back(self) -> None:
+        """Close the uppermost screen; under an overlay nothing changes."""
+        if len(self.screen_stack) < 2:
+            return
+        closing = self.counter_screen
+        closing.forget()
+        self.pop_screen()
+        self.counter_screen.repaint()
+        if not closing.is_overlay:
+            self.base_screen.entered()
+
+    def _close_all_screens(self) -> None:
+        while len(self.screen_stack) > 1:
+            self.counter_screen.forget()
+            self.pop_screen()
+
+    def change_language(self) -> None:
+        """The other language, on every screen."""
+        self._face = Face(Catalog(self._face.catalog.language.other), self._face.profile)
+        for screen in self.screen_stack:
+            if isinstance(screen, CounterScreen):
+                screen.calm()
+                screen.repaint()
+
+    def quit(self) -> None:
+        """End, with the code of a failed start where there was one."""
+        self.exit(return_code=self._return_code or 0)
+
+    def on_unmount(self) -> None:
+        """Let go of the reader."""
+        if self._watch is not None:
+            self._watch.stop()
+        if self._services is not None:
+            self._services.desk.stop()
+
+    # Messages
+
+    @on(DeskHappened)
+    def _desk_happened(self, message: DeskHappened) -> None:
+        if isinstance(message.event, ReadingStarted) and self.counter_screen.is_overlay:
+            self.back()
+        if isinstance(message.event, ReaderIs) and self._watch is not None:
+            self._watch.nudge()
+        self.base_screen.desk_event(message.event)
+
+    @on(StatusIs)
+    def _status_is(self, message: StatusIs) -> None:
+        news = message.news
+        status, trouble = (None, news) if isinstance(news, Code) else (news, None)
+        first = (self._status is None) is not (status is None)
+        self._status, self._trouble = status, trouble
+        self.counter_screen.status_changed()
+        if first:
+            self.counter_screen.repaint()
+
+    @on(Back)
+    def _back_from_background(self, message: Back) -> None:
+        message.call()
+
+    def scanned(self, text: str) -> None:
+        """A barcode came, wherever the focus was."""
+        self.counter_screen.calm()
+        self.base_screen.scanned(text)
+
+    # The end that nobody wants
+
+    def _fatal_error(self) -> None:
+        """End without a traceback on a display that the public sees; the log has one, no values."""
+        self._return_code = EXIT_CRASHED
+        if self._exception is not None:
+            _log.critical("%s", crash_report(self._exception))
+        self._exit_renderables.append(crash_words(self._log_path))
+        self._close_messages_no_wait()
+
+
+def run(app: MyKeyApp) -> int:
+    """Run until somebody ends it; the exit code: 0, 3 could not start, 70 failed."""
+    app.run(mouse=False)
+    return app.return_code or 0

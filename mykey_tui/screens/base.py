@@ -1,0 +1,195 @@
+"""The frame of every screen: head, stage, next step, status line, keys, always in the same rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.content import Content
+from textual.screen import Screen
+from textual.widget import Widget
+from textual.widgets import Static
+
+from mykey_tui.domain.text import safe
+from mykey_tui.flows.desk_events import DeskEvent
+from mykey_tui.screens import actions
+from mykey_tui.screens.actions import Action
+from mykey_tui.screens.frame import head_line, key_line
+from mykey_tui.screens.host import Face, Host, Overlay
+from mykey_tui.screens.layout import STAGE_HEIGHT, STAGE_WIDTH, Line, Role, left
+from mykey_tui.screens.status_line import status_line
+from mykey_tui.screens.theme import drawn
+
+_QUIT_KEYS = frozenset({"ctrl+c", "ctrl+q", "ctrl+d", "ctrl+z"})
+_DOCTOR_KEYS = frozenset({"f12"})
+
+
+class CounterScreen(Screen[None], inherit_bindings=False):
+    """One screen of the counter. A subclass says what is on the stage and what the keys do.
+
+    For each action that it offers it has a method `do_<id>`. Keys that do nothing say why.
+    """
+
+    heading: ClassVar[str] = ""
+    """Catalogue key of the name in the upper left corner."""
+    is_overlay: ClassVar[bool] = False
+
+    def __init__(self, host: Host) -> None:
+        super().__init__()
+        self.host = host
+        self._flash = ""
+        self._painted: dict[str, object] = {}
+
+    # What a subclass says
+
+    def offered(self) -> tuple[Action, ...]:
+        """The actions of this screen, in the order of the key row."""
+        return (actions.BACK, actions.HELP, actions.LANGUAGE)
+
+    def stage(self) -> list[Line]:
+        """The stage's rows, at most 18."""
+        raise NotImplementedError
+
+    def next_step(self) -> Line:
+        """What to do next, for row 21."""
+        return Line()
+
+    def desk_event(self, event: DeskEvent) -> None:
+        """Something happened at the card reader."""
+
+    def entered(self) -> None:
+        """This screen was opened, or the services under it arrived: say what a card is for."""
+
+    def status_changed(self) -> None:
+        """A new status came."""
+        self.repaint_status()
+
+    def forget(self) -> None:
+        """This screen is closed: forget what it knows of a person."""
+
+    def why_not(self, action: Action) -> str | None:
+        """Catalogue key of the reason why `action` cannot be done now; None when it can."""
+        if action is actions.LANGUAGE and not self.face.profile.draws_japanese:
+            return "why.console"
+        if self.host.services is None and action not in (
+            actions.HELP, actions.LANGUAGE, actions.LEAVE, actions.BACK, actions.YES,
+        ):  # fmt: skip
+            return "why.preparing"
+        return None
+
+    def scanned(self, text: str) -> None:
+        """A barcode came while this screen was open."""
+        self.flash(self.face.text("why.scan"))
+
+    # The frame
+
+    @property
+    def face(self) -> Face:
+        """Language and way of drawing."""
+        return self.host.face
+
+    def compose(self) -> ComposeResult:
+        """The seven fixed parts, and what a subclass lays over the stage."""
+        yield Static(id="head", markup=False)
+        yield Static(id="upper", markup=False)
+        with Container(id="body"), Container(id="box"):
+            yield Static(id="stage", markup=False)
+            yield from self.over_the_stage()
+        yield Static(id="next", markup=False)
+        yield Static(id="lower", markup=False)
+        yield Static(id="status", markup=False)
+        yield Static(id="keys", markup=False)
+
+    def over_the_stage(self) -> Iterable[Widget]:
+        """Widgets that float over the stage: an input field."""
+        return ()
+
+    def on_mount(self) -> None:
+        """Paint for the first time."""
+        self.repaint()
+
+    def on_resize(self) -> None:
+        """Paint the full-width rows again."""
+        self.repaint()
+
+    def repaint(self) -> None:
+        """Bring every part up to date; parts that did not change send nothing to the terminal."""
+        width = self.size.width or STAGE_WIDTH
+        face = self.face
+        rule = Line(((face.profile.glyphs.rule * width, Role.DIM),))
+        self._paint("head", [head_line(self.host, self.heading, width)], width)
+        self._paint("upper", [rule], width)
+        self._paint("stage", self.stage()[:STAGE_HEIGHT], STAGE_WIDTH)
+        self._paint("next", [self._next_line()], width)
+        self._paint("lower", [rule], width)
+        self.repaint_status()
+        self._paint("keys", [key_line(self.offered(), face, width)], width)
+
+    def repaint_status(self) -> None:
+        """Bring the status line up to date."""
+        width = self.size.width or STAGE_WIDTH
+        line = status_line(self.host.status, self.face, width, self.host.trouble)
+        self._paint("status", [line], width)
+
+    def _next_line(self) -> Line:
+        return left(self._flash, Role.STRONG, indent=1) if self._flash else self.next_step()
+
+    def _paint(self, part: str, lines: list[Line], width: int) -> None:
+        wanted = (tuple(lines), width, self.face.profile.render)
+        if not self.is_mounted or self._painted.get(part) == wanted:
+            return
+        self._painted[part] = wanted
+        content: Content = drawn(lines, self.face.profile, width)
+        self.query_one(f"#{part}", Static).update(content, layout=False)
+
+    def flash(self, text: str) -> None:
+        """Say something in row 21 until the next key or card; results are never said here alone."""
+        self._flash = text
+        self.repaint()
+
+    def calm(self) -> None:
+        """Take the passing words away."""
+        self._flash = ""
+
+    # Keys
+
+    def on_key(self, event: events.Key) -> None:
+        """Do what the key stands for, or say why nothing happens."""
+        action = next((each for each in self.offered() if event.key in each.keys), None)
+        if action is None:
+            if self.focused is None:
+                event.stop()
+                self.flash(self._dead_key(event.key))
+            return
+        event.stop()
+        event.prevent_default()
+        self.calm()
+        reason = self.why_not(action)
+        if reason is None:
+            getattr(self, f"do_{action.id}")()
+            if self.is_mounted:
+                self.repaint()
+        else:
+            self.flash(self.face.text(reason))
+
+    def _dead_key(self, key: str) -> str:
+        if key in _QUIT_KEYS:
+            return self.face.text("dead.quit")
+        if key in _DOCTOR_KEYS:
+            return self.face.text("dead.doctor")
+        return self.face.text("dead.key", key=safe(actions.shown(key), 16))
+
+    def do_help(self) -> None:
+        """Lay the help over this screen."""
+        self.host.lay(Overlay.HELP)
+
+    def do_language(self) -> None:
+        """Change the language."""
+        self.host.change_language()
+
+    def do_back(self) -> None:
+        """Go back to where one came from; always safe."""
+        self.host.back()

@@ -1,0 +1,172 @@
+"""カード確認: what the certificate on the card says. No name, no birth date: they are not read."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+from textual.timer import Timer
+
+from mykey_tui.domain.codes import Code
+from mykey_tui.domain.text import safe
+from mykey_tui.flows.desk_events import (
+    READING_DEADLINE_SECONDS,
+    CardShown,
+    CardTaken,
+    CardWanted,
+    DeskEvent,
+    ReadingStarted,
+)
+from mykey_tui.flows.outcomes import CardDetail, CardDetailOutcome, Stopped
+from mykey_tui.screens import actions
+from mykey_tui.screens.actions import Action
+from mykey_tui.screens.base import CounterScreen
+from mykey_tui.screens.host import Face, Host
+from mykey_tui.screens.layout import Line, Role, centre, left, padded, rows, wrap
+from mykey_tui.screens.reception_view import said
+
+JAPAN = timezone(timedelta(hours=9), "JST")
+_NAME_WIDTH = 26
+_PATH_LENGTH_MAX = 56
+"""So much of a path fits in row 21; its end is the part that one looks for."""
+
+
+def card_stage(outcome: CardDetailOutcome | None, face: Face, *, reading: bool) -> list[Line]:
+    """The certificate's fields, or the prompt, or why there is nothing to show."""
+    if outcome is None:
+        key = "reception.reading" if reading else "card.lay"
+        return rows((5, centre(face.text(key), Role.STRONG)))
+    if isinstance(outcome, Stopped):
+        return said(outcome, face)
+    detail = outcome
+    tries = "card.tries.unknown" if detail.pin_tries_left is None else "card.tries.left"
+    verdict = face.text("card.good") if detail.verdict is None else _verdict(detail, face)
+    municipality = face.text("card.municipality", code=detail.municipality_code)
+    fields = (
+        ("random", detail.random_string),
+        ("terminal", f"{detail.terminal_code}   {municipality}"),
+        ("issuer", detail.issuer),
+        ("serial", detail.serial),
+        ("valid", _validity(detail, face)),
+        ("key", detail.key),
+        ("tries", face.text(tries, count=detail.pin_tries_left or 0)),
+    )
+    role = Role.STRONG if detail.verdict is None else Role.WARN
+    return rows(
+        (0, centre(face.text("card.title"), Role.STRONG)),
+        (2, [_field(face.text(f"card.{name}"), value) for name, value in fields]),
+        (10, _field(face.text("card.verdict"), verdict, role)),
+        (12, [left(row) for row in wrap(face.text("card.not.checked"))]),
+    )
+
+
+def _verdict(detail: CardDetail, face: Face) -> str:
+    if detail.verdict is None:
+        return ""
+    values = {"date": _day(detail.not_after)}
+    return f"{face.code(detail.verdict, values).say} {detail.verdict.value}"
+
+
+def _field(name: str, value: str, role: Role = Role.STRONG) -> Line:
+    return Line(
+        (("  ", Role.PLAIN), (padded(name, _NAME_WIDTH), Role.DIM), (safe(value, 128), role))
+    )
+
+
+def _day(moment: datetime) -> str:
+    return moment.astimezone(JAPAN).strftime("%Y-%m-%d")
+
+
+def _validity(detail: CardDetail, face: Face) -> str:
+    first, last = _day(detail.not_before), _day(detail.not_after)
+    return face.text("card.period", first=first, last=last, days=detail.days_left)
+
+
+class CardScreen(CounterScreen):
+    """The card view, and its export."""
+
+    heading = "place.card"
+
+    def __init__(self, host: Host) -> None:
+        super().__init__(host)
+        self._outcome: CardDetailOutcome | None = None
+        self._reading = False
+        self._deadline: Timer | None = None
+
+    def offered(self) -> tuple[Action, ...]:
+        """Export, read again."""
+        return (actions.EXPORT, actions.AGAIN, actions.BACK, actions.HELP, actions.LANGUAGE)
+
+    def stage(self) -> list[Line]:
+        """The fields."""
+        return card_stage(self._outcome, self.face, reading=self._reading)
+
+    def next_step(self) -> Line:
+        """What may be done."""
+        done = isinstance(self._outcome, CardDetail)
+        return left(self.face.text("card.next" if done else "card.next.lay"), indent=1)
+
+    def entered(self) -> None:
+        """Ask for the card."""
+        if self.host.services is not None:
+            self.host.services.desk.show_card()
+
+    def forget(self) -> None:
+        """Nothing of the person stays behind."""
+        self._outcome = None
+
+    def desk_event(self, event: DeskEvent) -> None:
+        """Show what was read."""
+        self.calm()
+        match event:
+            case ReadingStarted():
+                self._read(None, reading=True)
+                self._deadline = self.set_timer(READING_DEADLINE_SECONDS, self._too_slow)
+            case CardShown(outcome):
+                self._read(outcome)
+            case CardWanted():
+                self._read(None)
+            case CardTaken() if self._reading:
+                self._read(Stopped(Code.CARD_REMOVED))
+            case _:
+                return
+        self.repaint()
+
+    def _read(self, outcome: CardDetailOutcome | None, *, reading: bool = False) -> None:
+        self._outcome, self._reading = outcome, reading
+        if self._deadline is not None:
+            self._deadline.stop()
+            self._deadline = None
+
+    def _too_slow(self) -> None:
+        self._read(Stopped(Code.CARD_SLOW))
+        self.repaint()
+
+    def why_not(self, action: Action) -> str | None:
+        """There must be something to export."""
+        if action is actions.EXPORT and not isinstance(self._outcome, CardDetail):
+            return "why.no.card"
+        return super().why_not(action)
+
+    def do_again(self) -> None:
+        """Read the card again."""
+        self._outcome = None
+        self.entered()
+
+    def do_export(self) -> None:
+        """Write the fields to a file."""
+        services, detail = self.host.services, self._outcome
+        if services is None or not isinstance(detail, CardDetail):
+            return
+        self.host.background(
+            lambda: services.counter.export_card(detail), self._exported, self._export_failed
+        )
+
+    def _exported(self, path: Path) -> None:
+        where = str(path)
+        if len(where) > _PATH_LENGTH_MAX:
+            where = "..." + where[3 - _PATH_LENGTH_MAX :]
+        self.flash(self.face.text("card.exported", path=where))
+
+    def _export_failed(self, code: Code) -> None:
+        self.flash(f"{self.face.code(code).say} {code.value}")

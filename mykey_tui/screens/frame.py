@@ -1,0 +1,70 @@
+"""The head row and the key row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.cells import cell_len
+
+from mykey_tui.domain.text import safe
+from mykey_tui.screens.actions import UP, Action
+from mykey_tui.screens.host import Face, Host
+from mykey_tui.screens.layout import Line, Part, Role, clipped
+
+_NAME_WIDTH_MAX = 16
+"""A counter's name in the corner; the provider's name gets what is left."""
+
+
+def head_line(host: Host, heading: str, width: int) -> Line:
+    """Where one is, whose service this is, which counter; and SIMULATED wherever nothing is real."""
+    status, face = host.status, host.face
+    name = face.text(heading)
+    provider = _name(status.provider_name, face) if status else ""
+    counter = clipped(_name(status.counter_name, face), _NAME_WIDTH_MAX) if status else ""
+    simulated = host.simulated or (status is not None and status.simulated)
+    right: list[Part] = [(counter, Role.PLAIN)]
+    if simulated:
+        right.extend((("  ", Role.PLAIN), (" " + face.text("simulated") + " ", Role.WARN)))
+    room = width - 1 - cell_len(name) - 3 - sum(cell_len(text) for text, _ in right) - 2
+    provider = clipped(provider, max(0, room))
+    gap = max(1, room - cell_len(provider) + 1)
+    return Line(
+        (
+            (" ", Role.PLAIN),
+            (name, Role.STRONG),
+            ("   ", Role.PLAIN),
+            (provider, Role.PLAIN),
+            (" " * gap, Role.PLAIN),
+            *right,
+            (" ", Role.PLAIN),
+        )
+    )
+
+
+def _name(text: str, face: Face) -> str:
+    """A name from outside; a console that could show it as question marks only shows none."""
+    return "" if face.is_console and not text.isascii() else safe(text, 64)
+
+
+def key_line(offered: Sequence[Action], face: Face, width: int) -> Line:
+    """The keys that do something here. Tighter where it must be; the help has them all."""
+    words = [_key(action, face) for action in offered if action.in_key_row]
+    line = ""
+    for gap in ("  ", " "):
+        line = " " + gap.join(words)
+        if cell_len(line) <= width:
+            break
+    while cell_len(line) > width and len(words) > 1:
+        words.pop()
+        line = " " + " ".join(words)
+    others = " ".join(action.other for action in offered if action.other)
+    if face.is_console and others:
+        longer = line + "  " + face.text("keys.others", keys=others)
+        line = longer if cell_len(longer) <= width else line
+    return Line(((line, Role.BAR),), fill=Role.BAR)
+
+
+def _key(action: Action, face: Face) -> str:
+    if action is UP:
+        return face.text("keys.up.down")
+    return f"{action.shown} {face.text(action.label)}"

@@ -1,0 +1,124 @@
+"""What a screen may ask of the program around it, and what a view needs for drawing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum, unique
+from typing import Protocol, TypeVar
+
+from mykey_tui.domain.codes import Code
+from mykey_tui.domain.errors import MyKeyError
+from mykey_tui.flows.outcomes import IdentifiedCard, Status
+from mykey_tui.flows.services import Services
+from mykey_tui.i18n.catalog import Catalog, CodeText
+from mykey_tui.screens.profile import Render, RenderProfile
+
+T = TypeVar("T")
+
+
+@unique
+class Place(Enum):
+    """The screens that one can go to; the reception lies under all of them."""
+
+    RECEPTION = "reception"
+    LINK = "link"
+    QUEUE = "queue"
+    CARD = "card"
+
+
+@unique
+class Overlay(Enum):
+    """Screens laid over the present one; a card that is laid closes them."""
+
+    HELP = "help"
+    TRAY = "tray"
+    TOUR = "tour"
+    LEAVE = "leave"
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """Language and way of drawing: all that a view needs besides its state."""
+
+    catalog: Catalog
+    profile: RenderProfile
+
+    def text(self, key: str, /, **values: str | int) -> str:
+        """The catalogue's text."""
+        return self.catalog.text(key, **values)
+
+    def code(self, code: Code, values: Mapping[str, str] | None = None) -> CodeText:
+        """The catalogue's title, sentence and next step."""
+        return self.catalog.code(code, values)
+
+    def marked(self, mark: str, title: str) -> str:
+        """A title with the sign of its kind: `good`, `bad` or `ask`."""
+        return self.catalog.text(f"band.{mark}", title=title)
+
+    @property
+    def is_console(self) -> bool:
+        """Whether only ASCII can be drawn."""
+        return self.profile.render is Render.CONSOLE
+
+
+def failure_code(error: MyKeyError) -> Code:
+    """The code of a failure that a person can meet; X-BUG for one that nobody should."""
+    code = getattr(error, "code", None)
+    return code if isinstance(code, Code) else Code.BUG
+
+
+class Host(Protocol):
+    """The program, as a screen sees it."""
+
+    simulated: bool
+
+    @property
+    def face(self) -> Face:
+        """Language and way of drawing, now."""
+        ...
+
+    @property
+    def services(self) -> Services | None:
+        """The running counter; None until it is loaded."""
+        ...
+
+    @property
+    def status(self) -> Status | None:
+        """The last status; None until the first one, and while none can be had."""
+        ...
+
+    @property
+    def trouble(self) -> Code | None:
+        """Why no status can be had."""
+        ...
+
+    def background(
+        self, work: Callable[[], T], done: Callable[[T], None], failed: Callable[[Code], None]
+    ) -> None:
+        """Run `work` off the screen's thread; its result or failure code comes back on it."""
+        ...
+
+    def go(self, place: Place, card: IdentifiedCard | None = None) -> None:
+        """Open a place, closing what lies over the reception."""
+        ...
+
+    def lay(self, overlay: Overlay) -> None:
+        """Lay an overlay over the present screen."""
+        ...
+
+    def back(self) -> None:
+        """Close the uppermost screen."""
+        ...
+
+    def change_language(self) -> None:
+        """Change to the other language, on every screen."""
+        ...
+
+    def reload(self) -> None:
+        """Try again to load the services."""
+        ...
+
+    def quit(self) -> None:
+        """End the program."""
+        ...

@@ -1,0 +1,212 @@
+"""受付: waits for a card, shows what came of it, and keeps the answer until the next card or key."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from textual.timer import Timer
+
+from mykey_tui.card.connection import ReaderState
+from mykey_tui.domain.codes import Code
+from mykey_tui.flows.desk_events import (
+    READING_DEADLINE_SECONDS,
+    CardForgotten,
+    CardShown,
+    CardTaken,
+    CardWanted,
+    DeskEvent,
+    LinkFinished,
+    LookedUp,
+    ReaderIs,
+    ReadingStarted,
+    ServiceCardSeen,
+)
+from mykey_tui.flows.outcomes import HandOver, NotLinked, Stopped
+from mykey_tui.screens import actions
+from mykey_tui.screens.actions import Action
+from mykey_tui.screens.base import CounterScreen
+from mykey_tui.screens.host import Host, Overlay, Place
+from mykey_tui.screens.layout import Line, Role, left
+from mykey_tui.screens.reception_view import (
+    CannotStart,
+    Preparing,
+    Reading,
+    Shown,
+    Tested,
+    Waiting,
+    next_words,
+    reception,
+)
+
+_TROUBLE = {
+    ReaderState.NO_READER: Code.READER_NONE,
+    ReaderState.NO_SERVICE: Code.READER_NO_SERVICE,
+    ReaderState.DENIED: Code.READER_DENIED,
+}
+
+
+class ReceptionScreen(CounterScreen):
+    """The first screen. The tap is the key press: reading starts by itself."""
+
+    heading = "place.reception"
+
+    def __init__(self, host: Host) -> None:
+        super().__init__(host)
+        self.shown: Shown = Preparing()
+        self._card_lies = False
+        self._forgotten = False
+        self._trouble: Code | None = None
+        self._deadline: Timer | None = None
+
+    def offered(self) -> tuple[Action, ...]:
+        """All places, and in a demo the hands that lay cards and cut the line."""
+        places = (actions.HELP, actions.LINK, actions.QUEUE, actions.CARD)
+        ends: tuple[Action, ...] = (actions.LANGUAGE, actions.LEAVE, actions.TEST)
+        services = self.host.services
+        middle: tuple[Action, ...] = ()
+        if services is not None and services.demo is not None:
+            line = actions.MEND if services.demo.line_is_cut() else actions.CUT
+            middle = (line, actions.TRAY)
+            ends = (*ends, actions.TOUR)
+        return (*places, *middle, *ends, actions.ENTER, actions.BACK)
+
+    def stage(self) -> list[Line]:
+        """What is shown now."""
+        return reception(self.shown, self.face, card_lies=self._card_lies)
+
+    def next_step(self) -> Line:
+        """The card is asked back before anything else is said."""
+        if self._forgotten:
+            return left(self.face.text("reception.forgotten"), Role.WARN, indent=1)
+        services = self.host.services
+        demo = services is not None and services.demo is not None
+        return left(next_words(self.shown, self.face, demo=demo), indent=1)
+
+    def entered(self) -> None:
+        """Cards are looked up from now on."""
+        if self.host.services is None:
+            return
+        if isinstance(self.shown, Preparing | CannotStart):
+            self.shown = Waiting(self._trouble)
+        self.host.services.desk.expect_lookup()
+        self.repaint()
+
+    def forget(self) -> None:
+        """The reception is left for another screen: its answer belongs to somebody who is served."""
+        self._clear()
+
+    def cannot_start(self, code: Code) -> None:
+        """The services could not be loaded."""
+        self.shown = CannotStart(code)
+        self.repaint()
+
+    def desk_event(self, event: DeskEvent) -> None:
+        """Show what happened at the reader."""
+        self.calm()
+        match event:
+            case ReadingStarted():
+                self._card_lies, self._forgotten = True, False
+                self._show(Reading())
+                self._deadline = self.set_timer(READING_DEADLINE_SECONDS, self._too_slow)
+            case LookedUp(outcome) | LinkFinished(outcome):
+                self._show(outcome)
+            case CardTaken():
+                self._card_lies = self._forgotten = False
+                if isinstance(self.shown, Reading):
+                    self._show(Stopped(Code.CARD_REMOVED))
+            case CardForgotten():
+                self._forgotten = True
+                self.app.bell()
+            case ReaderIs(state):
+                self._trouble = _TROUBLE.get(state)
+                if isinstance(self.shown, Waiting):
+                    self.shown = Waiting(self._trouble)
+            case ServiceCardSeen() | CardWanted() | CardShown():
+                pass  # Asked for by a screen that was closed meanwhile.
+            case _:
+                assert_never(event)
+        self.repaint()
+
+    def _show(self, shown: Shown) -> None:
+        if self._deadline is not None:
+            self._deadline.stop()
+            self._deadline = None
+        self.shown = shown
+
+    def _too_slow(self) -> None:
+        self._show(Stopped(Code.CARD_SLOW))
+        self.repaint()
+
+    def _clear(self) -> None:
+        if not isinstance(self.shown, Preparing | CannotStart | Reading):
+            self.shown = Waiting(self._trouble)
+
+    def do_enter(self) -> None:
+        """Start the link after `not linked`; load again after a failed start; else clear."""
+        if isinstance(self.shown, NotLinked):
+            self.do_link()
+        elif isinstance(self.shown, CannotStart):
+            self.shown = Preparing()
+            self.host.reload()
+        else:
+            self._clear()
+
+    def do_back(self) -> None:
+        """Clear the answer."""
+        self._clear()
+
+    def why_not(self, action: Action) -> str | None:
+        """After a failed start Enter tries again, though nothing is loaded."""
+        if isinstance(self.shown, CannotStart) and action is actions.ENTER:
+            return None
+        return super().why_not(action)
+
+    def do_link(self) -> None:
+        """Open the three steps, with the first done where a card was just read."""
+        card = self.shown.card if isinstance(self.shown, NotLinked) else None
+        self.host.go(Place.LINK, card)
+
+    def do_queue(self) -> None:
+        """Open the queue."""
+        self.host.go(Place.QUEUE)
+
+    def do_card(self) -> None:
+        """Open the card view."""
+        self.host.go(Place.CARD)
+
+    def do_tray(self) -> None:
+        """Open the demo's tray."""
+        self.host.lay(Overlay.TRAY)
+
+    def do_tour(self) -> None:
+        """Open the demo's tour."""
+        self.host.lay(Overlay.TOUR)
+
+    def do_leave(self) -> None:
+        """Ask before ending."""
+        self.host.lay(Overlay.LEAVE)
+
+    def do_cut(self) -> None:
+        """Cut the line of the demo, or mend it."""
+        services = self.host.services
+        if services is not None and services.demo is not None:
+            services.demo.set_line_cut(not services.demo.line_is_cut())
+
+    do_mend = do_cut
+
+    def do_test(self) -> None:
+        """Send the marked test value to the till."""
+        services = self.host.services
+        if services is None:
+            return
+        self.flash(self.face.text("test.running"))
+        self.host.background(
+            services.counter.test_handover,
+            self._tested,
+            lambda code: self._tested(HandOver(code)),
+        )
+
+    def _tested(self, handover: HandOver) -> None:
+        self.calm()
+        self._show(Tested(handover))
+        self.repaint()

@@ -1,0 +1,103 @@
+"""Telling a barcode scanner from a typist: both arrive as keys.
+
+A scanner that works as a keyboard sends its characters a few milliseconds apart and ends with Enter
+or Tab. Printable keys are held for a moment; six or more that come as one burst are a scan, others
+are let through untouched, at most `BURST_GAP_SECONDS` late.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from textual import events
+from textual.app import App
+from textual.timer import Timer
+
+BURST_GAP_SECONDS = 0.035
+"""No typist is that quick between all of six keys; a held key repeats at about this rate."""
+BURST_LENGTH_MIN = 6
+BURST_LENGTH_MAX = 64
+"""More is no barcode of a member card; the rest is let through."""
+_ENDS = frozenset({"enter", "tab"})
+
+
+@dataclass(slots=True)
+class Burst:
+    """The keys held now."""
+
+    keys: list[events.Key] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """What they spell."""
+        return "".join(key.character or "" for key in self.keys)
+
+    @property
+    def is_scan(self) -> bool:
+        """Long enough, and no single key held down."""
+        return len(self.keys) >= BURST_LENGTH_MIN and len(set(self.text)) > 1
+
+    def takes(self, key: events.Key) -> bool:
+        """Whether `key` is one to hold."""
+        return key.is_printable and key.character is not None and len(self.keys) < BURST_LENGTH_MAX
+
+    def ends_with(self, key: events.Key) -> bool:
+        """Whether `key` closes a scan."""
+        return key.key in _ENDS and self.is_scan
+
+    def release(self) -> list[events.Key]:
+        """Let go of all keys, in their order."""
+        keys, self.keys = self.keys, []
+        return keys
+
+
+class ScanRouting(App[None]):
+    """Mixed into the app: routes a burst past the focus, whatever widget has it.
+
+    `event.is_forwarded` and `on_event` are half private in Textual, so its version is pinned and
+    the real terminal's tests cover this.
+    """
+
+    def hold_bursts(self, gap_seconds: float) -> None:
+        """Call once, before the app runs."""
+        self._burst = Burst()
+        self._burst_timer: Timer | None = None
+        self._gap_seconds = gap_seconds
+
+    def scanned(self, text: str) -> None:
+        """A barcode came."""
+        raise NotImplementedError
+
+    async def on_event(self, event: events.Event) -> None:
+        """Hold what may be a burst; let all other keys through, at most a moment late."""
+        if not isinstance(event, events.Key) or event.is_forwarded:
+            await super().on_event(event)
+            return
+        if self._burst_timer is not None:
+            self._burst_timer.stop()
+            self._burst_timer = None
+        if self._burst.takes(event):
+            self._burst.keys.append(event)
+            self._burst_timer = self.set_timer(self._gap_seconds, self._burst_over)
+            return
+        if self._burst.ends_with(event):
+            self._take_scan()
+            return
+        await self._let_through()
+        await super().on_event(event)
+
+    async def _burst_over(self) -> None:
+        self._burst_timer = None
+        if self._burst.is_scan and self.focused is None:
+            self._take_scan()  # A scanner set up without Enter: its digits are no keys of ours.
+        else:
+            await self._let_through()
+
+    async def _let_through(self) -> None:
+        for key in self._burst.release():
+            await super().on_event(key)
+
+    def _take_scan(self) -> None:
+        text = self._burst.text
+        self._burst.release()
+        self.scanned(text)
