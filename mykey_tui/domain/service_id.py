@@ -64,8 +64,11 @@ class ServiceIdFormat:
                 whose own numbers do not have 12 digits. The text is in no message.
         """
         normal = unicodedata.normalize("NFKC", text[: 4 * SERVICE_ID_LENGTH_MAX]).strip().upper()
-        if not self.is_twelve_digits and is_my_number(normal):
+        # The card prints it in groups of four, and so people type it.
+        if not self.is_twelve_digits and is_my_number(re.sub(r"[\s-]", "", normal)):
             raise MyNumberTypedError
+        if normal.startswith("-"):  # A formula to a spreadsheet, an option to a program.
+            raise MalformedIdError("service ID", position=1)
         allowed = _DIGITS if self.digits_only else _ALNUM
         for position, character in enumerate(normal[: self.length_max], start=1):
             if character not in allowed:
@@ -76,7 +79,7 @@ class ServiceIdFormat:
 
 
 ANY_SERVICE_ID = ServiceIdFormat()
-"""The default: 1 to 32 of 0-9, A-Z and the hyphen."""
+"""The default: 1 to 32 of 0-9, A-Z and the hyphen, which is never the first."""
 
 
 def is_my_number(text: str) -> bool:

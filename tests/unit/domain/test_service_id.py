@@ -116,3 +116,17 @@ def test_a_my_number_is_never_taken_and_never_repeated(typed: str, form: Service
 
 def test_a_provider_whose_own_numbers_have_twelve_digits_keeps_them() -> None:
     assert TWELVE_DIGITS.check("123456789018").text == "123456789018"
+
+
+@pytest.mark.parametrize(
+    "text", ["1234 5678 9018", "1234-5678-9018", "１２３４　５６７８　９０１８"]
+)
+def test_a_my_number_typed_in_groups_of_four_is_turned_away(text: str) -> None:
+    with pytest.raises(MyNumberTypedError):
+        ANY_SERVICE_ID.check(text)
+
+
+def test_a_hyphen_is_never_the_first_character() -> None:
+    with pytest.raises(MalformedIdError) as caught:
+        ANY_SERVICE_ID.check("-1+1")
+    assert caught.value.position == 1
