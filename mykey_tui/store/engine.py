@@ -47,6 +47,11 @@ def is_sound_version(version: tuple[int, int, int]) -> bool:
     return version >= _FIXED_SINCE or version in _BACKPORTS
 
 
+def engine_version() -> str:
+    """The engine's version, for a status report."""
+    return f"SQLite {dbapi.sqlite_version}"
+
+
 def salt_of(key: bytes) -> bytes:
     """The file's salt (its first 16 bytes): derived, so that a file tells whether a key is its own."""
     return hashlib.blake2b(b"mykey-store-salt", key=key, digest_size=SALT_LENGTH).digest()
