@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
+
+import httpx
 
 from mykey_tui.card.connection import CardReader
 from mykey_tui.domain.clock import SystemClock
 from mykey_tui.flows.card_text import card_lines
 from mykey_tui.flows.counter import SIMULATED_PROFILE, CounterDesk
-from mykey_tui.flows.courier import BackgroundCourier
+from mykey_tui.flows.courier import BackgroundLine
 from mykey_tui.flows.desk import Desk
 from mykey_tui.flows.desk_events import DeskEvent
 from mykey_tui.flows.identify import CertificateJudge
@@ -26,9 +26,19 @@ from mykey_tui.settings import ReaderChoice, ReaderKind, Settings, SettingsError
 from mykey_tui.simulated import anchors_dir
 from mykey_tui.store.counter_store import CounterStore
 from mykey_tui.store.home import Home
+from mykey_tui.sync.background import BackgroundSync
+from mykey_tui.sync.client import ServerClient
 from mykey_tui.trust.anchors import load_anchors
 
-_log = logging.getLogger(__name__)
+
+@dataclass(frozen=True, slots=True)
+class Hands:
+    """What a demo or a test takes into its own hands; None leaves it as the settings say."""
+
+    reader: CardReader | None = None
+    transport: httpx.BaseTransport | None = None
+    probe: Callable[[], bool] | None = None
+    demo: DemoPort | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +96,17 @@ def make_reader(choice: ReaderChoice) -> CardReader:
     return PcscReader(choice.name or None)
 
 
+def make_client(counter: Counter, transport: httpx.BaseTransport | None = None) -> ServerClient:
+    """This counter's signed requests. `transport` stands in for the network."""
+    store = counter.store
+    return ServerClient(
+        store.identity,
+        counter.clock,
+        remember_offset=store.save_clock_offset,
+        transport=transport,
+    )
+
+
 def make_judge(settings: Settings, clock: SystemClock) -> CertificateJudge:
     """Who judges a certificate where there is no enrolment: the card view."""
     return _judge(settings, settings.profile, clock)
@@ -104,3 +125,64 @@ def _judge(settings: Settings, profile: str, clock: SystemClock) -> CertificateJ
     simulated = profile == SIMULATED_PROFILE
     directory = anchors_dir() if simulated else Home(settings.home).anchors
     return CertificateJudge(load_anchors(directory), clock)
+
+
+@dataclass(slots=True)
+class RunningCounter:
+    """The screen's counter, with its threads. `build` may be called again after it failed."""
+
+    settings: Settings
+    hands: Hands = field(default_factory=Hands)
+    _counter: Counter | None = None
+    _background: BackgroundSync | None = None
+
+    def build(self, emit: Callable[[DeskEvent], None]) -> Services:
+        """Open everything and start the background sync; the screen starts the desk.
+
+        Raises:
+            MyKeyError: with a code, as `open_counter`. Nothing is left open.
+        """
+        self.close()
+        counter = self._counter = open_counter(self.settings)
+        reader = self.hands.reader or make_reader(self.settings.reader)
+        self._background = BackgroundSync(
+            counter.store,
+            make_client(counter, self.hands.transport),
+            on_change=_nothing,  # the screen asks for the status by itself, once a second
+            probe=self.hands.probe,
+        )
+        line = BackgroundLine(self._background)
+        visits = Visits(reader, counter.judge, counter.store, counter.handover, line, counter.clock)
+        desk = Desk(reader, visits, emit, counter.clock)
+        self._background.start()
+        return Services(
+            desk=desk,
+            counter=CounterDesk(
+                store=counter.store,
+                line=line,
+                handover=counter.handover,
+                reader=lambda: desk.reader_state,
+                card_text=_card_text(self.settings),
+                clock=counter.clock,
+                simulated_reader=reader.simulated,
+            ),
+            demo=self.hands.demo,
+        )
+
+    def close(self) -> None:
+        """End the background sync and let go of the store. The desk was stopped by the screen."""
+        if self._background is not None:
+            self._background.stop()
+            self._background = None
+        if self._counter is not None:
+            self._counter.store.close()
+            self._counter = None
+
+
+def _card_text(settings: Settings) -> Callable[[CardDetail], str]:
+    catalog = Catalog(Language(settings.language or Language.JAPANESE.value))
+    return lambda detail: "\n".join([*card_lines(detail, catalog), ""])
+
+
+def _nothing() -> None:
+    """Nobody needs to be told."""

@@ -20,7 +20,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Read one card; needs no enrolment. With `--export` the same text goes to a file as well."""
     context = Context.of(arguments)
     output, clock = context.output, SystemClock()
-    reader = make_reader(context.settings)
+    reader = make_reader(context.settings.reader)
     judge = make_judge(context.settings, clock)
     flow = CardDetailFlow(reader, judge, clock)
     with CardThread(reader) as thread:

@@ -22,7 +22,7 @@ def run(arguments: argparse.Namespace) -> int:
     """One card. Exit 3 also where it was found and the till did not take it."""
     context = Context.of(arguments)
     with open_counter(context.settings) as counter:
-        reader = make_reader(context.settings)
+        reader = make_reader(context.settings.reader)
         flow = LookupFlow(reader, counter.judge, counter.store, counter.handover, counter.clock)
         timings = Timings(counter.clock)
         with CardThread(reader) as thread:

@@ -46,7 +46,9 @@ def _retry(output: Output, counter: Counter, mid: int | None) -> Exit:
     parked = [item.mid for item in items if item.state is QueueState.PARKED]
     chosen = parked if mid is None else [mid]
     released = sum(counter.store.retry(number) for number in chosen)
-    output.answer({"retried": released}, [output.catalog.text("cli.outbox.retried", count=released)])
+    output.answer(
+        {"retried": released}, [output.catalog.text("cli.outbox.retried", count=released)]
+    )
     return Exit.DONE if released or mid is None else Exit.REFUSED
 
 

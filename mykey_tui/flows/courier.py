@@ -2,53 +2,57 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
 from mykey_tui.domain.errors import LineError, ServerError, StoreError
-from mykey_tui.flows.counter import Line
 from mykey_tui.flows.link import VERDICT_WAIT_SECONDS
 from mykey_tui.flows.outcomes import LineState
-from mykey_tui.store.counter_store import CounterStore
-from mykey_tui.store.tables import MutationState
+from mykey_tui.sync.background import BackgroundSync
 
-_LOOK_SECONDS = 0.05
 _MAY_ANSWER = frozenset({LineState.UP, LineState.UNKNOWN})
 
 
 @dataclass(frozen=True, slots=True)
-class BackgroundCourier:
-    """Wakes the background sync of the running counter, and watches for the verdict."""
+class BackgroundLine:
+    """The running counter's line to the server: see `flows.counter.Line` and `flows.link.Courier`."""
 
-    store: CounterStore
-    line: Line
+    background: BackgroundSync
+
+    def line(self) -> tuple[LineState, float | None]:
+        """The line as last seen, and for how many seconds it has been so."""
+        view = self.background.view
+        return LineState(view.line.value), max(0.0, time.monotonic() - view.since)
+
+    def nudge(self) -> None:
+        """Ask for a round at once; returns at once."""
+        self.background.nudge()
 
     def deliver(self, mid: int) -> None:
-        """See `flows.link.Courier`."""
-        self.line.nudge()
-        deadline = time.monotonic() + VERDICT_WAIT_SECONDS
-        while self._is_open(mid) and time.monotonic() < deadline:
-            if self.line.line()[0] not in _MAY_ANSWER:
-                return
-            time.sleep(_LOOK_SECONDS)
-
-    def _is_open(self, mid: int) -> bool:
-        mutation = self.store.open_mutation(mid)
-        return mutation is not None and mutation.state is MutationState.WAITING
+        """Wait for a round that began after the mutation was stored, where the line may answer."""
+        if self.line()[0] in _MAY_ANSWER:
+            self.background.round_soon(VERDICT_WAIT_SECONDS)
+        else:
+            self.background.nudge()
 
 
 @dataclass(frozen=True, slots=True)
 class RoundCourier:
-    """Runs one round at once: for a command, which has no background.
-
-    `one_round` bounds its own time to about `VERDICT_WAIT_SECONDS`.
-    """
+    """Runs one round at once: for a command, which has no background."""
 
     one_round: Callable[[], object]
 
     def deliver(self, mid: int) -> None:
-        """See `flows.link.Courier`. The mutation is safe on disk, whatever the round meets."""
+        """Give up waiting in time; what the round does after that stands in the store."""
+        # A daemon: a server that hangs must not hold the command. A round may be cut off anywhere.
+        thread = threading.Thread(target=self._try, name="round", daemon=True)
+        thread.start()
+        thread.join(VERDICT_WAIT_SECONDS)
+
+    def _try(self) -> None:
+        # The mutation is safe on disk, whatever the round meets.
         with suppress(LineError, ServerError, StoreError):
             self.one_round()
