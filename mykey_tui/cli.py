@@ -10,6 +10,7 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 
 WAIT_SECONDS = 60.0
 WAIT_SECONDS_MAX = 3600.0
@@ -24,6 +25,9 @@ _OPTIONAL_MODULES = frozenset({"textual", "rich", "smartcard", "httpx"})
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. No traceback reaches a person."""
     arguments = _parser().parse_args(argv)
+    if arguments.version:
+        print(f"mykey-tui {version('mykey-tui')}")  # noqa: T201  # the answer to --version
+        return 0
     try:
         command = importlib.import_module(f"mykey_tui.commands.{arguments.module}")
         return int(command.run(arguments))

@@ -112,7 +112,7 @@ def _state(output: Output, item: QueueItem) -> str:
             return output.catalog.text("cli.outbox.waiting")
         case QueueState.PARKED | QueueState.CONFLICT | QueueState.INVALID:
             if item.code is None:
-                return item.state.value
+                return str(item.state.value)
             return f"{output.catalog.code(item.code).title} {item.code.value}"
         case _:
             assert_never(item.state)

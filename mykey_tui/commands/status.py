@@ -38,7 +38,6 @@ def run(arguments: argparse.Namespace) -> int:
     """Ask every layer in turn; done even where one of them is down, and says which."""
     context = Context.of(arguments)
     with open_counter(context.settings) as counter:
-        facts = _facts(counter, make_reader(context.settings.reader))
         status, trouble = _ask(counter, make_reader(context.settings.reader))
     context.output.answer(_facts(counter, status, trouble), _lines(context.output, status, trouble))
     return Exit.DONE
