@@ -84,6 +84,11 @@ class CounterScreen(Screen[None], inherit_bindings=False):
         """A barcode came while this screen was open."""
         self.flash(self.face.text("why.scan"))
 
+    @property
+    def takes_text(self) -> bool:
+        """While true, digits and letters go into a field and are no keys."""
+        return False
+
     # The frame
 
     @property
@@ -126,13 +131,16 @@ class CounterScreen(Screen[None], inherit_bindings=False):
         self._paint("next", [self._next_line()], width)
         self._paint("lower", [rule], width)
         self.repaint_status()
-        self._paint("keys", [key_line(self.offered(), face, width)], width)
+        self._paint("keys", [self._key_line(width)], width)
 
     def repaint_status(self) -> None:
         """Bring the status line up to date."""
         width = self.size.width or STAGE_WIDTH
         line = status_line(self.host.status, self.face, width, self.host.trouble)
         self._paint("status", [line], width)
+
+    def _key_line(self, width: int) -> Line:
+        return key_line(self.offered(), self.face, width, digits=not self.takes_text)
 
     def _next_line(self) -> Line:
         return left(self._flash, Role.STRONG, indent=1) if self._flash else self.next_step()

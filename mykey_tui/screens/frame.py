@@ -46,8 +46,11 @@ def _name(text: str, face: Face) -> str:
     return "" if face.is_console and not text.isascii() else safe(text, 64)
 
 
-def key_line(offered: Sequence[Action], face: Face, width: int) -> Line:
-    """The keys that do something here. Tighter where it must be; the help has them all."""
+def key_line(offered: Sequence[Action], face: Face, width: int, *, digits: bool) -> Line:
+    """The keys that do something here. Tighter where it must be; the help has them all.
+
+    `digits` says whether digits and letters are keys here too, and not text for a field.
+    """
     words = [_key(action, face) for action in offered if action.in_key_row]
     line = ""
     for gap in ("  ", " "):
@@ -58,7 +61,7 @@ def key_line(offered: Sequence[Action], face: Face, width: int) -> Line:
         words.pop()
         line = " " + " ".join(words)
     others = " ".join(action.other for action in offered if action.other)
-    if face.is_console and others:
+    if face.is_console and digits and others:
         longer = line + "  " + face.text("keys.others", keys=others)
         line = longer if cell_len(longer) <= width else line
     return Line(((line, Role.BAR),), fill=Role.BAR)

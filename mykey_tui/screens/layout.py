@@ -83,10 +83,10 @@ def rows(*placed: tuple[int, Line | Sequence[Line]]) -> list[Line]:
 
 
 def wrap(text: str, width: int = TEXT_WIDTH) -> list[str]:
-    """Break into rows of at most `width` cells: after a Japanese comma or full stop if one is near
-    the end, else between words; a run of katakana or Latin letters is never torn apart.
+    """Break into rows of at most `width` cells.
 
-    A row never starts with a full stop, a comma or a closing bracket.
+    After a Japanese comma or full stop if one is near the end, else between words; a run of
+    katakana or Latin letters is never torn apart, and no row starts with a closing sign.
     """
     result: list[str] = []
     for paragraph in text.split("\n"):

@@ -94,6 +94,11 @@ class LinkScreen(CounterScreen):
             key = "link.next.refused" if final else "link.next.retry"
         return left(self.face.text(key), indent=1)
 
+    @property
+    def takes_text(self) -> bool:
+        """Step 2 has the field."""
+        return self.state.step is Step.SERVICE_CARD
+
     def over_the_stage(self) -> Iterable[Widget]:
         """The field of step 2."""
         yield NumberField()
@@ -103,8 +108,7 @@ class LinkScreen(CounterScreen):
         super().repaint()
         if not self.is_mounted:
             return
-        field = self.query_one(NumberField)
-        wanted = self.state.step is Step.SERVICE_CARD
+        field, wanted = self.query_one(NumberField), self.takes_text
         if field.display != wanted:
             field.display = wanted
         if wanted and self.focused is not field:

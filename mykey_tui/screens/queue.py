@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.text import safe
-from mykey_tui.flows.desk_events import DeskEvent, ReaderIs
+from mykey_tui.flows.desk_events import DeskEvent, LookedUp, ReadingStarted
 from mykey_tui.flows.outcomes import QueueItem, QueueState
 from mykey_tui.screens import actions
 from mykey_tui.screens.actions import Action
@@ -172,5 +172,5 @@ class QueueScreen(CounterScreen):
 
     def desk_event(self, event: DeskEvent) -> None:
         """A card that is laid here is not read; say so."""
-        if not isinstance(event, ReaderIs):
+        if isinstance(event, ReadingStarted | LookedUp):
             self.flash(self.face.text("queue.no.cards"))

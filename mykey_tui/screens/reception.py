@@ -45,6 +45,10 @@ _TROUBLE = {
 }
 
 
+_ELSEWHERE = frozenset({actions.LINK, actions.QUEUE, actions.CARD, actions.TEST})
+"""Not while a card is read: its answer must be seen."""
+
+
 class ReceptionScreen(CounterScreen):
     """The first screen. The tap is the key press: reading starts by itself."""
 
@@ -156,9 +160,11 @@ class ReceptionScreen(CounterScreen):
         self._clear()
 
     def why_not(self, action: Action) -> str | None:
-        """After a failed start Enter tries again, though nothing is loaded."""
+        """After a failed start Enter tries again; during a reading nobody leaves its answer."""
         if isinstance(self.shown, CannotStart) and action is actions.ENTER:
             return None
+        if isinstance(self.shown, Reading) and action in _ELSEWHERE:
+            return "why.reading"
         return super().why_not(action)
 
     def do_link(self) -> None:

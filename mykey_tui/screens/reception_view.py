@@ -96,6 +96,7 @@ def _waiting(face: Face, *, card_lies: bool) -> list[Line]:
         (5, centre(face.text("reception.waiting"), Role.STRONG)),
         (7, centre("" if face.is_console else other, Role.DIM)),
         (10, [centre(row, Role.DIM) for row in face.profile.glyphs.frame]),
+        (15, centre(face.text("profile.why.short") if face.profile.why else "", Role.DIM)),
     )
 
 
@@ -187,9 +188,8 @@ def _tested(handover: HandOver, face: Face) -> list[Line]:
 
 def next_words(shown: Shown, face: Face, *, demo: bool) -> str:
     """The words of row 21."""
-    console = face.text(face.profile.why) if face.profile.why else ""
     table: dict[type[object], Callable[[], str]] = {
-        Waiting: lambda: face.text("reception.demo") if demo else console,
+        Waiting: lambda: face.text("reception.demo") if demo else "",
         Found: lambda: face.text("next.clear"),
         Linked: lambda: face.text("next.clear"),
         Tested: lambda: face.text("next.clear"),

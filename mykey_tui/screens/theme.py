@@ -28,6 +28,17 @@ CONSOLE_THEME = Theme(
     background="ansi_black",
     surface="ansi_black",
     panel="ansi_black",
+    # Textual's own style sheet asks for these; no bright colour among them.
+    variables={
+        "ansi-background": "ansi_black",
+        "ansi-foreground": "ansi_white",
+        "input-cursor-background": "ansi_white",
+        "input-cursor-foreground": "ansi_black",
+        "input-selection-background": "ansi_blue",
+        "input-selection-foreground": "ansi_white",
+        "screen-selection-background": "ansi_blue",
+        "screen-selection-foreground": "ansi_white",
+    },
 )
 
 _RICH: Mapping[Role, str] = {
