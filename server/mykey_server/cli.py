@@ -25,7 +25,13 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Parse, do, and return the exit code."""
-    parsed = _parser().parse_args(arguments)
+    parser = _parser()
+    parsed = parser.parse_args(arguments)
+    if "db" not in parsed:
+        try:
+            parsed.db = _database(os.environ.get(_DATABASE_VARIABLE) or DEFAULT_DATABASE)
+        except argparse.ArgumentTypeError as error:
+            parser.error(f"{_DATABASE_VARIABLE}: {error}")
     # Imported after parsing: `--help` answers at once, and needs none of it.
     from mykey_server.commands import run_command  # noqa: PLC0415
 
@@ -42,7 +48,6 @@ def _parser() -> argparse.ArgumentParser:
         help=f"file or sqlite:///PATH (default: ${_DATABASE_VARIABLE}, else {DEFAULT_DATABASE})",
     )
     parser = argparse.ArgumentParser(prog="mykey-server", parents=[common])
-    parser.set_defaults(db=_database(os.environ.get(_DATABASE_VARIABLE) or DEFAULT_DATABASE))
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     serve = commands.add_parser("serve", parents=[common], help="run the sync server")
