@@ -16,6 +16,7 @@ from pathlib import Path
 import sqlcipher3.dbapi2 as dbapi
 from sqlalchemy import Connection, Engine, QueuePool, create_engine
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import StoreError
@@ -33,13 +34,6 @@ _CACHE_KIB = 4096
 
 _FIXED_SINCE = (3, 51, 3)
 _BACKPORTS = frozenset({(3, 44, 6), (3, 50, 7)})
-
-# Result codes of SQLite (https://sqlite.org/rescode.html): what a write meets on a full disk.
-_NO_ROOM = frozenset({
-    "SQLITE_FULL", "SQLITE_READONLY", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_FSYNC",
-    "SQLITE_IOERR_DIR_FSYNC", "SQLITE_IOERR_TRUNCATE", "SQLITE_IOERR_SHMSIZE",
-    "SQLITE_IOERR_SHMOPEN", "SQLITE_IOERR_SHMMAP",
-})  # fmt: skip
 
 
 def is_sound_version(version: tuple[int, int, int]) -> bool:
@@ -132,7 +126,7 @@ def _set_up(connection: dbapi.Connection, key: bytes | None) -> None:
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """One consistent view of the file. Raises `StoreError`."""
-    with translated(), engine.connect() as connection:
+    with translated(io_error=Code.STORE_CORRUPT), engine.connect() as connection:
         connection.exec_driver_sql("BEGIN")
         yield connection
 
@@ -143,34 +137,42 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
     The write lock is taken at the start, so that what was read inside cannot have changed.
     """
-    with translated(), engine.connect() as connection:
+    with translated(io_error=Code.STORE_FULL), engine.connect() as connection:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
         yield connection
         connection.commit()
 
 
 @contextmanager
-def translated() -> Iterator[None]:
-    """Turn the engine's errors into `StoreError`, once; bugs of ours pass unchanged."""
+def translated(*, io_error: Code) -> Iterator[None]:
+    """Turn the engine's errors into `StoreError`, once; bugs of ours pass unchanged.
+
+    `io_error` is what a bare I/O error means here. SQLCipher does not say of which kind it was;
+    damage is never one (a page's MAC fails as SQLITE_CORRUPT), but a write that found no room is.
+    """
     try:
         yield
+    except PoolTimeoutError:
+        raise StoreError(Code.STORE_BUSY, "too many threads") from None
     except DBAPIError as error:
-        code = code_of(error.orig)
+        code = _code_of(error.orig, io_error)
         if code is None:
             raise
         # No text of the engine's: it may quote a statement with its values.
         raise StoreError(code) from None
 
 
-def code_of(error: BaseException | None) -> Code | None:
-    """The failure code of an engine's error; None for what is a bug and no state of the file."""
+def _code_of(error: BaseException | None, io_error: Code) -> Code | None:
+    """The failure code of a result code (https://sqlite.org/rescode.html); None for a bug."""
     name = getattr(error, "sqlite_errorname", None) or ""
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return Code.STORE_BUSY
-    if name in _NO_ROOM or name.startswith("SQLITE_READONLY"):
+    if name.startswith(("SQLITE_FULL", "SQLITE_READONLY")):
         return Code.STORE_FULL
+    if name.startswith("SQLITE_IOERR"):
+        return io_error
     if name.startswith("SQLITE_CANTOPEN"):
         return Code.STORE_NONE
-    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_IOERR")):
+    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
         return Code.STORE_CORRUPT
     return None

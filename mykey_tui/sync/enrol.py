@@ -31,6 +31,9 @@ from mykey_tui.wire.problems import ProblemType
 INCARNATION_LENGTH = 16
 DEVICE_KEY_LENGTH = 32
 NAME_LENGTH_MAX = 64
+CODE_LENGTH_MIN, CODE_LENGTH_MAX = 10, 16
+"""With and without the hyphens and blanks that a person may type."""
+
 PROFILES = frozenset({"simulated", "jpki"})
 
 _CODES = {
@@ -56,16 +59,19 @@ def enrol(
 
     Raises:
         StoreError: ENROL_ALREADY when the home has a store; STORE_FULL.
-        ServerError: ENROL_CODE, ENROL_TRIES, or SERVER_BROKEN.
+        ServerError: ENROL_CODE (also for text that is no code), ENROL_TRIES, or SERVER_BROKEN.
         LineError: not reached, or no such address.
     """
     if home.database.exists():
         raise StoreError(Code.ENROL_ALREADY)
+    code = code.strip().upper()
+    if not CODE_LENGTH_MIN <= len(code) <= CODE_LENGTH_MAX:
+        raise ServerError(Code.ENROL_CODE)
     home.prepare()
     device_key = _device_key(home)
     public_key = Ed25519PrivateKey.from_private_bytes(device_key).public_key().public_bytes_raw()
     name = safe(counter_name.strip(), limit=NAME_LENGTH_MAX) or "counter"
-    request = EnrolRequest(code=code.strip().upper(), public_key=public_key, name=name)
+    request = EnrolRequest(code=code, public_key=public_key, name=name)
     url = server_url.rstrip("/")
     reply = read(_ask(url, request, transport, verify), EnrolReply)
     identity = _identity(reply, url=url, profile=profile, name=name, device_key=device_key)
