@@ -69,6 +69,12 @@ class EmulatedReader:
             self._card = card
             self._report(CardArrived(self.name, b"" if card.is_mute else card.atr))
 
+    @property
+    def holds_card(self) -> bool:
+        """Whether a card lies there; one that its own fault pulled does not."""
+        with self._condition:
+            return self._card is not None
+
     def remove(self) -> None:
         """Take the card away, in the middle of a command too; nothing where none lies there."""
         with self._condition:
