@@ -38,7 +38,8 @@ class Hands:
     reader: CardReader | None = None
     transport: httpx.BaseTransport | None = None
     probe: Callable[[], bool] | None = None
-    demo: DemoPort | None = None
+    demo: Callable[[Callable[[], None]], DemoPort] | None = None
+    """Makes the demo's hands from the function that asks for a round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +167,7 @@ class RunningCounter:
                 clock=counter.clock,
                 simulated_reader=reader.simulated,
             ),
-            demo=self.hands.demo,
+            demo=self.hands.demo(line.nudge) if self.hands.demo is not None else None,
         )
 
     def close(self) -> None:
