@@ -11,7 +11,7 @@ from time import monotonic, sleep
 import pytest
 
 from mykey_tui.card.connection import ReaderChanged, ReaderState
-from mykey_tui.reader.card_file import CardFile
+from mykey_tui.reader.card_file import CardFile, FaultName
 from mykey_tui.reader.pcsc import PcscReader
 from mykey_tui.reader.vpcd import hold_card
 from mykey_tui.simulated.cards import make_card
@@ -84,7 +84,7 @@ def lay(pcscd: PrivatePcscd, pulled_at: dict[int, float]) -> Lay:
         try:
             yield log
         finally:
-            if not holder.is_alive():
+            if card_file.fault and card_file.fault.name is FaultName.REMOVED_DURING_READ:
                 pulled_at[slot] = monotonic()
             stop.set()
             holder.join(5)
