@@ -7,6 +7,7 @@ import traceback
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -23,6 +24,16 @@ from mykey_tui.wire.problems import ProblemType
 
 logger = logging.getLogger("mykey_server")
 
+_NO_TELEMETRY: TelemetryConfig = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+}
+"""FastAPI would send a span for every request, and the text of an error, to whatever collector the
+host has set up: who came when, and a person's values."""
+
 
 def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
     """Open the server's file and build the application; nothing is opened at import.
@@ -38,6 +49,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
         version="1",
         docs_url=None,  # Its page loads scripts from elsewhere; the document itself is served.
         redoc_url=None,
+        telemetry=_NO_TELEMETRY,
     )
     app.state.core = core
     app.include_router(device.routes(core))

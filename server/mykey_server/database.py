@@ -91,7 +91,11 @@ def _connect(path: Path) -> Any:  # noqa: ANN401 - sqlcipher3 has no types
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     try:
         connection = sqlcipher3.dbapi2.connect(
-            str(path), timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None
+            str(path),
+            timeout=BUSY_TIMEOUT_MS / 1000,
+            isolation_level=None,
+            # Each thread has its own connection; only the last step, closing them, is another's.
+            check_same_thread=False,
         )
         connection.execute("PRAGMA cipher_log_level = NONE")
         _set(connection, "journal_mode", "WAL", expected="wal")

@@ -163,7 +163,7 @@ json_like = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     bodies=st.lists(
         st.tuples(

@@ -125,3 +125,7 @@ async def test_ordinary_work_logs_nothing(
 async def test_error_texts_of_the_database_carry_no_values(counter: Counter) -> None:
     core: Core = counter.server.core
     assert core.engine.hide_parameters
+
+
+async def test_no_request_is_traced_by_the_framework(server: Server) -> None:
+    assert not server.app._native_telemetry.enabled()

@@ -36,7 +36,7 @@ def deliveries(draw: st.DrawFn) -> tuple[list[tuple[str, str, str]], list[list[i
     return made, draw(st.lists(st.lists(index, min_size=1, max_size=10), max_size=5))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(plan=deliveries())
 def test_any_order_repetition_or_loss_ends_as_if_each_had_been_sent_once(
     plan: tuple[list[tuple[str, str, str]], list[list[int]]],

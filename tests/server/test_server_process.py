@@ -161,8 +161,8 @@ def test_killed_in_the_middle_of_pushes_it_loses_nothing_and_doubles_nothing(
     assert SEED[1] not in log
 
 
-def test_it_says_its_address_when_ready_and_stops_quickly(
-    database: Path, start: Callable[[], Running]
+def test_it_says_its_address_when_ready_and_stops_quickly_with_no_other_word(
+    database: Path, start: Callable[[], Running], tmp_path: Path
 ) -> None:
     mykey_server(database, "provider", "add", "A-1", "--name", "Shop")
     mykey_server(database, "provider", "add", "B-1", "--name", "Real", "--profile", "jpki")
@@ -173,6 +173,8 @@ def test_it_says_its_address_when_ready_and_stops_quickly(
         started = time.monotonic()
         assert server.stop(signal.SIGTERM) == 0
         assert time.monotonic() - started < 10
+    log = (tmp_path / "server.log").read_text()
+    assert log == "SIMULATED: test cards count at A-1\n"
 
 
 def test_a_taken_port_is_said_in_one_line(database: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from sqlalchemy import Connection, Row, and_, delete, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, delete, insert, or_, select, update
 from sqlmodel import col
 
 from mykey_server.services.site import Provider
@@ -87,15 +87,14 @@ class Head:
     """Where a scope stands."""
 
     seq: int
+    horizon: int
     digest: bytes
 
 
 def read_head(connection: Connection, scope: str) -> Head:
     """The scope's counter row."""
-    row = connection.execute(
-        select(col(ScopeTable.seq), col(ScopeTable.digest)).where(col(ScopeTable.scope) == scope)
-    ).one()
-    return Head(row.seq, row.digest)
+    row = connection.execute(_HEAD, {"scope": scope}).one()
+    return Head(row.seq, row.horizon, row.digest)
 
 
 def read_holdings(
@@ -175,12 +174,11 @@ def write_holdings(
             added=digest.row_weight(provider.digest_key, held.row),
         )
         holdings.rows[held.row.token] = held
-    return _write_links(connection, provider.scope, changed, new_digest)
+    seq = _write_links(connection, provider.scope, changed, new_digest)
+    return replace(head, seq=seq, digest=new_digest)
 
 
-def _write_links(
-    connection: Connection, scope: str, changed: list[Held], new_digest: bytes
-) -> Head:
+def _write_links(connection: Connection, scope: str, changed: list[Held], new_digest: bytes) -> int:
     seq = connection.execute(
         update(ScopeTable)
         .where(col(ScopeTable.scope) == scope)
@@ -194,8 +192,13 @@ def _write_links(
     )
     connection.execute(insert(LinkTable), [_values(scope, held) for held in changed])
     connection.execute(insert(ScopeHistoryTable).values(scope=scope, seq=seq, digest=new_digest))
-    return Head(seq, new_digest)
+    return seq
 
+
+# Built once: every poll and every page asks this.
+_HEAD = select(col(ScopeTable.seq), col(ScopeTable.horizon), col(ScopeTable.digest)).where(
+    col(ScopeTable.scope) == bindparam("scope")
+)
 
 _LINK = select(
     col(LinkTable.token),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, bindparam, select
 from sqlmodel import col
 
 from mykey_server.database import reading
@@ -15,31 +15,31 @@ from mykey_server.problem import reset
 from mykey_server.services.holdings import read_head
 from mykey_server.services.site import Site
 from mykey_server.tables.management import LinkTable
-from mykey_server.tables.site import ScopeTable
 from mykey_tui.wire.messages import HeadReply, LogReply, ScopeHead
 
-_ROWS = select(
-    col(LinkTable.token),
-    col(LinkTable.binding),
-    col(LinkTable.service_id),
-    col(LinkTable.status),
-    col(LinkTable.seq),
-).order_by(col(LinkTable.seq))
+_ROWS = (
+    select(
+        col(LinkTable.token),
+        col(LinkTable.binding),
+        col(LinkTable.service_id),
+        col(LinkTable.status),
+        col(LinkTable.seq),
+    )
+    .where(col(LinkTable.scope) == bindparam("scope"), col(LinkTable.seq) > bindparam("after"))
+    .order_by(col(LinkTable.seq))
+    .limit(bindparam("limit"))
+)
 
 
 def head_of(engine: Engine, site: Site, *, scope: str, now: datetime) -> HeadReply:
     """The newest place of a scope: one row read."""
     with reading(engine) as connection:
-        row = connection.execute(
-            select(col(ScopeTable.seq), col(ScopeTable.horizon), col(ScopeTable.digest)).where(
-                col(ScopeTable.scope) == scope
-            )
-        ).one()
+        head = read_head(connection, scope)
     return HeadReply(
         epoch=site.epoch,
-        seq=row.seq,
-        horizon=row.horizon,
-        digest=row.digest,
+        seq=head.seq,
+        horizon=head.horizon,
+        digest=head.digest,
         server_time=now.isoformat(),
     )
 
@@ -53,9 +53,7 @@ def page_after(engine: Engine, site: Site, *, scope: str, after: int, limit: int
         head = read_head(connection, scope)
         if after > head.seq:
             raise reset(epoch=site.epoch, action="snapshot")
-        found = connection.execute(
-            _ROWS.where(col(LinkTable.scope) == scope, col(LinkTable.seq) > after).limit(limit)
-        )
+        found = connection.execute(_ROWS, {"scope": scope, "after": after, "limit": limit})
         rows = [(token, tag, sid, status, seq) for token, tag, sid, status, seq in found]
     if len(rows) == limit and rows[-1][4] < head.seq:
         return LogReply(next=rows[-1][4], more=True, rows=rows)

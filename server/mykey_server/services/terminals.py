@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 from sqlmodel import col
 
 from mykey_server.problem import ProblemError
@@ -15,6 +15,11 @@ from mykey_server.tables.terminal import (
     TerminalTable,
 )
 from mykey_tui.wire.problems import ProblemType
+
+# Built once: every request asks this.
+_TERMINAL = select(
+    col(TerminalTable.scope), col(TerminalTable.public_key), col(TerminalTable.status)
+).where(col(TerminalTable.device_id) == bindparam("device_id"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +34,7 @@ class Terminal:
 
 def find_terminal(connection: Connection, device_id: str) -> Terminal | None:
     """The counter of a device id, retired ones too."""
-    row = connection.execute(
-        select(
-            col(TerminalTable.scope), col(TerminalTable.public_key), col(TerminalTable.status)
-        ).where(col(TerminalTable.device_id) == device_id)
-    ).one_or_none()
+    row = connection.execute(_TERMINAL, {"device_id": device_id}).one_or_none()
     if row is None:
         return None
     key = Ed25519PublicKey.from_public_bytes(row.public_key)
