@@ -56,7 +56,8 @@ def card_stage(outcome: CardDetailOutcome | None, face: Face, *, reading: bool) 
         (0, centre(face.text("card.title"), Role.STRONG)),
         (2, [_field(face.text(f"card.{name}"), value) for name, value in fields]),
         (10, _field(face.text("card.verdict"), verdict, role)),
-        (12, [left(row) for row in wrap(face.text("card.not.checked"))]),
+        (11, _field("", detail.verdict.value if detail.verdict else "", role)),
+        (13, [left(row) for row in wrap(face.text("card.not.checked"))]),
     )
 
 
@@ -64,7 +65,7 @@ def _verdict(detail: CardDetail, face: Face) -> str:
     if detail.verdict is None:
         return ""
     values = {"date": _day(detail.not_after)}
-    return f"{face.code(detail.verdict, values).say} {detail.verdict.value}"
+    return face.code(detail.verdict, values).say
 
 
 def _field(name: str, value: str, role: Role = Role.STRONG) -> Line:

@@ -1,0 +1,218 @@
+"""Small fakes of the services: they remember what was asked and say what a test tells them to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from mykey_tui.card.connection import ReaderState
+from mykey_tui.domain.codes import Code
+from mykey_tui.domain.errors import MalformedIdError, MyNumberTypedError
+from mykey_tui.domain.ids import CertificateRef, ServiceId, SubjectCn
+from mykey_tui.domain.service_id import ServiceIdFormat
+from mykey_tui.flows.desk_events import DeskEvent
+from mykey_tui.flows.outcomes import (
+    CardDetail,
+    Found,
+    HandOver,
+    IdentifiedCard,
+    LineState,
+    QueueItem,
+    QueueState,
+    ServiceCardOutcome,
+    ServiceCardRead,
+    Status,
+    Stopped,
+)
+from mykey_tui.flows.services import SampleCard, Services
+
+CN = SubjectCn.parse("1C2410DF79DGEL" + "07202002B")
+SENT = HandOver(Code.HANDED_OVER, "file")
+
+
+def identified(serial: int = 1) -> IdentifiedCard:
+    return IdentifiedCard(
+        CN, CertificateRef(b"issuer", serial), bytes(32), b"der", datetime(2029, 1, 1, tzinfo=UTC)
+    )
+
+
+def found(number: str = "2802121234", handover: HandOver = SENT, **more: object) -> Found:
+    return replace(Found(ServiceId(number), handover, days_left=900), **more)  # type: ignore[arg-type]
+
+
+DETAIL = CardDetail(
+    random_string="1C2410DF79DGEL",
+    terminal_code="07202002B",
+    municipality_code="07202",
+    issuer="C=JP, O=JPKI, OU=JPKI for user authentication",
+    serial="1f3a7c",
+    not_before=datetime(2024, 1, 1, tzinfo=UTC),
+    not_after=datetime(2029, 1, 1, tzinfo=UTC),
+    days_left=900,
+    key="RSA 2048",
+    pin_tries_left=3,
+    verdict=None,
+)
+
+STATUS = Status(
+    provider_name="さくら商店街ポイント",
+    counter_name="2号レジ",
+    simulated=True,
+    line=LineState.UP,
+    line_since_seconds=None,
+    waiting=0,
+    oldest_seconds=None,
+    attention=0,
+    rows=1204,
+    revocation_age_seconds=12 * 60.0,
+    reader=ReaderState.READY,
+    reader_name="Sony RC-S300/S [CCID] 00 00",
+)
+
+QUEUE = (
+    QueueItem(1, "link", "******1234", 2 * 3600.0, QueueState.WAITING, None),
+    QueueItem(2, "link", "******8365", 3600.0, QueueState.PARKED, Code.MUTATION_PARKED),
+    QueueItem(3, "link", "******0077", 40 * 60.0, QueueState.CONFLICT, Code.SERVICE_ID_TAKEN),
+    QueueItem(4, "unlink", "******1200", 5 * 60.0, QueueState.INVALID, Code.MUTATION_INVALID),
+)
+
+
+@dataclass
+class FakeDesk:
+    """Writes down what was asked of it."""
+
+    asked: list[tuple[str, ...]] = field(default_factory=list)
+    committed: list[tuple[IdentifiedCard, ServiceId]] = field(default_factory=list)
+
+    def start(self) -> None:
+        self.asked.append(("start",))
+
+    def stop(self) -> None:
+        self.asked.append(("stop",))
+
+    def expect_lookup(self, *, handover: bool = True) -> None:
+        self.asked.append(("lookup",) if handover else ("lookup", "without hand-over"))
+
+    def expect_service_card(self) -> None:
+        self.asked.append(("service-card",))
+
+    def expect_nothing(self) -> None:
+        self.asked.append(("nothing",))
+
+    def commit_link(self, card: IdentifiedCard, service_id: ServiceId) -> None:
+        self.asked.append(("commit-link",))
+        self.committed.append((card, service_id))
+
+    def commit_unlink(self, card: IdentifiedCard) -> None:
+        self.asked.append(("commit-unlink",))
+
+    def show_card(self) -> None:
+        self.asked.append(("show-card",))
+
+
+@dataclass
+class FakeCounter:
+    """Answers from its fields."""
+
+    now: Status = STATUS
+    items: Sequence[QueueItem] = ()
+    form: ServiceIdFormat = field(default_factory=lambda: ServiceIdFormat.parse("digits:10"))
+    handover: HandOver = SENT
+    retried: list[int] = field(default_factory=list)
+    synced: int = 0
+    exported: list[CardDetail] = field(default_factory=list)
+    export_error: Exception | None = None
+
+    def status(self) -> Status:
+        return self.now
+
+    def queue(self) -> Sequence[QueueItem]:
+        return self.items
+
+    def retry(self, mid: int) -> bool:
+        self.retried.append(mid)
+        return True
+
+    def sync_now(self) -> None:
+        self.synced += 1
+
+    def check_service_id(self, text: str) -> ServiceCardOutcome:
+        try:
+            return ServiceCardRead(self.form.check(text))
+        except MyNumberTypedError:
+            return Stopped(Code.SERVICE_ID_IS_MY_NUMBER)
+        except MalformedIdError as error:
+            return Stopped(Code.SERVICE_ID_MALFORMED, {"position": str(error.position)})
+
+    def test_handover(self) -> HandOver:
+        return self.handover
+
+    def export_card(self, detail: CardDetail) -> Path:
+        if self.export_error is not None:
+            raise self.export_error
+        self.exported.append(detail)
+        return Path("/home/counter/card.txt")
+
+
+CARDS = (
+    SampleCard("1", "登録ずみのカード", "Linked card", "会員番号が出ます", "its number appears"),
+    SampleCard("2", "未登録のカード", "Card not linked", "登録をはじめられます", "can be linked"),
+    SampleCard("3", "停止中のカード", "Suspended card", "受付できません L-SUSP", "refused, L-SUSP"),
+    SampleCard("4", "期限切れのカード", "Expired card", "受付できません C-EXPIRED", "C-EXPIRED"),
+    SampleCard("5", "まだ有効でないカード", "Card of tomorrow", "C-NOTYET", "C-NOTYET"),
+    SampleCard("6", "発行者不明のカード", "Unknown issuer", "C-ISSUER", "C-ISSUER"),
+    SampleCard("7", "偽造されたカード", "Forged card", "C-FORGED", "C-FORGED"),
+    SampleCard("8", "運転免許証", "Driving licence", "C-OTHER", "C-OTHER"),
+    SampleCard("9", "交通系ポイントカード", "FeliCa point card", "C-POINT", "C-POINT"),
+    SampleCard("a", "早く離れるカード", "Pulled too early", "C-REMOVED", "C-REMOVED"),
+)
+
+
+@dataclass
+class FakeDemo:
+    """A tray whose hands only write down."""
+
+    samples: Sequence[SampleCard] = CARDS
+    lies: str | None = None
+    cut: bool = False
+    laid: list[str] = field(default_factory=list)
+    removed: int = 0
+
+    def cards(self) -> Sequence[SampleCard]:
+        return self.samples
+
+    def place(self, key: str) -> None:
+        self.laid.append(key)
+        self.lies = key
+
+    def remove(self) -> None:
+        self.removed += 1
+        self.lies = None
+
+    def placed(self) -> str | None:
+        return self.lies
+
+    def line_is_cut(self) -> bool:
+        return self.cut
+
+    def set_line_cut(self, cut: bool) -> None:
+        self.cut = cut
+
+
+@dataclass
+class Fakes:
+    """All of them, and the function that builds the services from them."""
+
+    desk: FakeDesk = field(default_factory=FakeDesk)
+    counter: FakeCounter = field(default_factory=FakeCounter)
+    demo: FakeDemo | None = None
+    start_error: Exception | None = None
+    emit: Callable[[DeskEvent], None] = lambda event: None
+
+    def build(self, emit: Callable[[DeskEvent], None]) -> Services:
+        self.emit = emit
+        if self.start_error is not None:
+            raise self.start_error
+        return Services(self.desk, self.counter, self.demo)
