@@ -1,4 +1,4 @@
-"""The demo's own server: a process that never outlives the demo, and its command line."""
+"""The demo's own server and its operator: two processes that never outlive the demo."""
 
 from __future__ import annotations
 
@@ -16,13 +16,23 @@ from typing import Any, Self
 
 from mykey_tui.domain.errors import MyKeyError
 
-READY_SECONDS = 20.0
-"""A slow box under load; usually it is one or two."""
-COMMAND_SECONDS = 20.0
+ANSWER_SECONDS = 30.0
+"""For the start of a process on a slow box under load; usually it is one or two."""
 STOP_SECONDS = 5.0
 _PR_SET_PDEATHSIG = 1
-_MODULE = (sys.executable, "-m", "mykey_server")
-"""A process of its own: the counter never imports the server."""
+
+_SERVE = ("-m", "mykey_server")
+# The operator's command line, several commands in one process: each start of an interpreter with
+# the server's libraries costs a second. One line in: the arguments. Two lines out: what the command
+# prints, and its exit code.
+_OPERATOR = (
+    "-c",
+    "import sys, json\n"
+    "from mykey_server.cli import run\n"
+    "import mykey_server.commands\n"
+    "for line in sys.stdin:\n"
+    "    print(json.dumps(run(json.loads(line))), flush=True)\n",
+)
 
 
 class DemoError(MyKeyError):
@@ -34,44 +44,46 @@ class DemoError(MyKeyError):
 
 
 class DemoServer:
-    """`mykey-server serve` on a loopback port. A context manager; `url` once it is ready."""
+    """`mykey-server serve` on a loopback port, and an operator beside it. A context manager."""
 
     def __init__(self, database: Path, *, port: int = 0) -> None:
-        self.database = database
         self.url = ""
-        self._port = port
-        self._process: subprocess.Popen[str] | None = None
+        """Set by `wait_until_ready`."""
+        self._database = str(database)
+        self._listen = f"127.0.0.1:{port}"
+        self._serving: subprocess.Popen[str] | None = None
+        self._operating: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:
-        """Start the process; `wait_until_ready` says where it listens."""
-        self._process = subprocess.Popen(  # noqa: S603  # our own module, our own arguments
-            [*_MODULE, "serve", "--db", str(self.database), "--listen", f"127.0.0.1:{self._port}"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            # A group of its own: Ctrl-C in the terminal is the screen's affair.
-            start_new_session=True,
-            preexec_fn=_end_with_parent(),  # noqa: PLW1509  # no other thread runs yet
-        )
+        """Start both; nothing is waited for yet."""
+        arguments = ("serve", "--db", self._database, "--listen", self._listen)
+        self._serving = _start(*_SERVE, *arguments)
+        self._operating = _start(*_OPERATOR)
         return self
 
     def wait_until_ready(self) -> None:
         """Read the address from the server's first line. Raises `DemoError`."""
-        process = self._process
-        if process is None or process.stdout is None:
-            raise DemoError("serve")
-        # The process is ended when it does not speak in time, which ends the reading.
-        watchdog = threading.Timer(READY_SECONDS, process.kill)
-        watchdog.start()
-        try:
-            line = process.stdout.readline()
-        finally:
-            watchdog.cancel()
+        line = _answer_of(self._serving)
         try:
             self.url = str(json.loads(line)["url"])
         except (ValueError, KeyError, TypeError) as error:
             raise DemoError("serve") from error
+
+    def command(self, *arguments: str) -> Any:  # noqa: ANN401  # JSON
+        """Run one `mykey-server` command and return its JSON. Raises `DemoError`."""
+        step = " ".join(arguments[:2])
+        operator = self._operating
+        try:
+            if operator is None or operator.stdin is None:
+                raise DemoError(step)
+            operator.stdin.write(json.dumps([*arguments, "--db", self._database]) + "\n")
+            operator.stdin.flush()
+            printed, exit_code = _answer_of(operator), _answer_of(operator)
+            if json.loads(exit_code) != 0:
+                raise DemoError(step)
+            return json.loads(printed)
+        except (OSError, ValueError) as error:
+            raise DemoError(step) from error
 
     def __exit__(
         self,
@@ -79,36 +91,47 @@ class DemoServer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """End the process, gently first."""
-        process = self._process
-        if process is None:
-            return
-        process.terminate()
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
+        """End both, gently first."""
+        processes = [p for p in (self._operating, self._serving) if p is not None]
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            try:
+                process.communicate(timeout=STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.communicate()
 
-    def command(self, *arguments: str) -> Any:  # noqa: ANN401  # JSON
-        """Run one `mykey-server` command and return its JSON. Raises `DemoError`."""
-        try:
-            done = subprocess.run(  # noqa: S603  # our own module, our own arguments
-                [*_MODULE, *arguments, "--db", str(self.database)],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=COMMAND_SECONDS,
-                check=True,
-            )
-            return json.loads(done.stdout)
-        except (subprocess.SubprocessError, ValueError) as error:
-            raise DemoError(" ".join(arguments[:2])) from error
+
+def _start(*arguments: str) -> subprocess.Popen[str]:
+    """A process of its own: the counter never imports the server."""
+    return subprocess.Popen(  # noqa: S603  # our own module, our own arguments
+        [sys.executable, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        encoding="utf-8",
+        # A group of its own: Ctrl-C in the terminal is the screen's affair.
+        start_new_session=True,
+        preexec_fn=_end_with_parent(),  # noqa: PLW1509  # no other thread runs yet
+    )
+
+
+def _answer_of(process: subprocess.Popen[str] | None) -> str:
+    """One line; empty when the process ended, or did not answer in time and was ended."""
+    if process is None or process.stdout is None:
+        return ""
+    watchdog = threading.Timer(ANSWER_SECONDS, process.kill)
+    watchdog.start()
+    try:
+        return process.stdout.readline()
+    finally:
+        watchdog.cancel()
 
 
 def _end_with_parent() -> Callable[[], None] | None:
-    """Have the kernel end the server when the demo dies, however it dies (Linux)."""
+    """Have the kernel end the child when the demo dies, however it dies (Linux)."""
     if not sys.platform.startswith("linux"):
         return None
     libc = ctypes.CDLL(None)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
-from functools import partial
 
 from mykey_tui.commands.demo_folder import DemoFolder
 from mykey_tui.commands.demo_server import DemoError, DemoServer
@@ -36,11 +34,11 @@ def set_up(folder: DemoFolder, server: DemoServer, tray: Sequence[TrayCard]) -> 
     Raises:
         DemoError: a step failed; it is named.
     """
-    # The server's commands are processes of their own: two at once take half the time.
-    with ThreadPoolExecutor(max_workers=len(COUNTERS)) as pool:
-        codes = list(pool.map(partial(_code_of, server), (provider for provider, _ in COUNTERS)))
-    for (provider, name), code in zip(COUNTERS, codes, strict=True):
-        _enrol(folder, server, provider, name=name, code=code)
+    for provider, name in COUNTERS:
+        text = provider.provider_id.text
+        server.command("provider", "add", text, "--name", provider.name)
+        code = server.command("terminal", "code", "--provider", text)["code"]
+        _enrol(folder, server, provider, name=name, code=str(code))
         with open_counter(settings_of(folder, provider)) as counter:
             _link_all(counter, tray)
     for card in tray:
@@ -55,12 +53,6 @@ def settings_of(folder: DemoFolder, provider: DemoProvider) -> Settings:
     """The settings of one of the demo's counters, whatever the environment says."""
     home = str(folder.home(provider.provider_id.alias))
     return load_settings(home=home, reader=None, environment={})
-
-
-def _code_of(server: DemoServer, provider: DemoProvider) -> str:
-    text = provider.provider_id.text
-    server.command("provider", "add", text, "--name", provider.name)
-    return str(server.command("terminal", "code", "--provider", text)["code"])
 
 
 def _enrol(
