@@ -24,10 +24,10 @@ class DemoProvider:
     name: str
 
 
-SHOPS = DemoProvider(ProviderId.parse("A-α1-0001"), "○○商店街ポイントカード")
-LIBRARY = DemoProvider(ProviderId.parse("A-β1-0001"), "△△図書館貸出システム")
-DEMO_PROVIDERS = (LIBRARY, SHOPS)
-"""The concept paper's own; the first is the one whose counter the demo shows."""
+SHOPS = DemoProvider(ProviderId.parse("A-α1-0001"), "さくら商店街ポイント")
+LIBRARY = DemoProvider(ProviderId.parse("A-β1-0001"), "図書館")
+DEMO_PROVIDERS = (SHOPS, LIBRARY)
+"""With the concept paper's own IDs; the first is the one whose counter the demo shows."""
 
 
 @dataclass(frozen=True, slots=True)
