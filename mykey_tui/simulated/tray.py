@@ -167,4 +167,9 @@ def _troublesome(at: datetime) -> tuple[TrayCard, ...]:
             "読取中が続いてから、引き渡されます", "reads for seconds, then is handed over",
             slow, _seed(_sample_cn(12), slow, "2802120012", "SAMPLE0012"),
         ),
+        TrayCard(
+            "d", "もう一人、登録していない人", "Another one not linked",
+            "通信を切って登録してみる人です", "for linking while the line is cut",
+            make_card(_sample_cn(13), at=at),
+        ),
     )  # fmt: skip
