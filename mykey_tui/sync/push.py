@@ -44,7 +44,8 @@ class Pushed:
 def push_queue(store: CounterStore, client: ServerClient, limits: Limits) -> Pushed:
     """Send what waits. Raises `LineError`, and `ServerError` where nothing may go on."""
     result = Pushed()
-    first, size, resent = 1, limits.push_items, False
+    first, size = 1, limits.push_items
+    resent: set[int] = set()
     while result.requests < REQUESTS_MAX:
         batch = store.next_batch(first=first, items_max=size, bytes_max=limits.push_bytes)
         if not batch:
@@ -66,26 +67,34 @@ def push_queue(store: CounterStore, client: ServerClient, limits: Limits) -> Pus
             result.failure = error
             break
         missed = reply.expect_mid
-        if missed is not None and missed not in {item.mid for item in batch} and not resent:
-            # Once in a round the server gets from the journal what it misses before this batch.
-            resent = True
-            _resend(store, client, limits, missed, result)
-            first = missed
+        if missed is not None and missed not in {item.mid for item in batch}:
+            # The server holds all of this back until it has had what lies before.
+            if missed in resent or missed in result.suspects:
+                break
+            resent.add(missed)
+            if not _resend(store, client, limits, missed, result):
+                break
+            first = missed + 1
             continue
         first, size = batch[-1].mid + 1, limits.push_items
     return result
 
 
 def _resend(
-    store: CounterStore, client: ServerClient, limits: Limits, first: int, result: Pushed
-) -> None:
-    """Send one batch from `first` on, whatever its items' state."""
+    store: CounterStore, client: ServerClient, limits: Limits, mid: int, result: Pushed
+) -> bool:
+    """Send one item again, from the journal or parked as it may be. False when it was refused."""
     batch = store.next_batch(
-        first=first, items_max=limits.push_items, bytes_max=limits.push_bytes, whole_journal=True
+        first=mid, items_max=1, bytes_max=limits.push_bytes, whole_journal=True
     )
-    if not batch or batch[0].mid != first:
+    if not batch or batch[0].mid != mid:
         raise ServerError(Code.SERVER_RESET, "the server misses what the journal has no more")
-    _send(store, client, batch, result)
+    try:
+        _send(store, client, batch, result)
+    except PushRefusedError:
+        result.suspects.append(mid)
+        return False
+    return True
 
 
 def _send(
