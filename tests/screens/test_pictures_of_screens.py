@@ -1,0 +1,99 @@
+"""Each screen at 80x24 as it is drawn: Japanese, English, and the console's ASCII."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from mykey_tui.app import MyKeyApp
+from mykey_tui.domain.codes import Code
+from mykey_tui.domain.ids import ServiceId
+from mykey_tui.flows.desk_events import (
+    CardShown,
+    CardTaken,
+    DeskEvent,
+    LinkFinished,
+    LookedUp,
+    ReadingStarted,
+    ServiceCardSeen,
+)
+from mykey_tui.flows.outcomes import LineState, Linked, NotLinked, ServiceCardRead, Stopped
+from mykey_tui.i18n.catalog import Language
+from mykey_tui.screens.profile import RICH, RenderProfile
+from tests.screens.conftest import CONSOLE, SIZE
+from tests.screens.fakes import DETAIL, QUEUE, STATUS, FakeDemo, Fakes, found, identified
+
+Step = str | DeskEvent
+LOST_LINE = replace(
+    STATUS, line=LineState.DOWN, line_since_seconds=11520.0, waiting=4, oldest_seconds=7200.0
+)
+NOT_LINKED: tuple[Step, ...] = (ReadingStarted(), LookedUp(NotLinked(identified())), CardTaken())
+STEP_TWO: tuple[Step, ...] = (*NOT_LINKED, "enter")
+NUMBER = ServiceId("2802121234")
+
+SCREENS: dict[str, tuple[Step, ...]] = {
+    "waiting": (),
+    "reading": (ReadingStarted(),),
+    "found": (ReadingStarted(), LookedUp(found())),
+    "not-linked": NOT_LINKED,
+    "suspended": (LookedUp(Stopped(Code.SUSPENDED)),),
+    "link-step-two": STEP_TWO,
+    "link-step-three": (*STEP_TWO, ServiceCardSeen(ServiceCardRead(NUMBER))),
+    "link-queued": (
+        *STEP_TWO,
+        ServiceCardSeen(ServiceCardRead(NUMBER)),
+        "enter",
+        LinkFinished(Linked(Code.LINK_QUEUED, NUMBER, 5)),
+    ),
+    "queue": ("f3", "down"),
+    "card": ("f4", ReadingStarted(), CardShown(DETAIL)),
+    "help": ("f1",),
+    "tray": ("f8",),
+    "tour": ("f7",),
+    "leave": ("f10",),
+}
+FACES: dict[str, tuple[Language, RenderProfile]] = {
+    "ja": (Language.JAPANESE, RICH),
+    "en": (Language.ENGLISH, RICH),
+    "console": (Language.ENGLISH, CONSOLE),
+}
+
+
+def counter(face: str, screen: str) -> MyKeyApp:
+    fakes = Fakes(demo=FakeDemo())
+    fakes.counter.items = QUEUE
+    if screen.startswith(("link", "queue")):
+        fakes.counter.now = LOST_LINE
+    language, profile = FACES[face]
+    return MyKeyApp(fakes.build, language=language, profile=profile, simulated=True)
+
+
+def walked(steps: tuple[Step, ...]) -> Callable[[Pilot[Any]], Awaitable[None]]:
+    async def walk(pilot: Pilot[Any]) -> None:
+        app = pilot.app
+        assert isinstance(app, MyKeyApp)
+        for _ in range(100):
+            if app.services is not None and app.status is not None:
+                break
+            await pilot.pause(0.02)
+        for step in steps:
+            if isinstance(step, str):
+                await pilot.press(step)
+            else:
+                app.emit(step)
+            await pilot.pause(0.05)
+        await pilot.pause(0.2)
+
+    return walk
+
+
+@pytest.mark.parametrize("face", FACES)
+@pytest.mark.parametrize("screen", SCREENS)
+def test_the_screen_is_drawn_as_agreed(snap_compare: Any, screen: str, face: str) -> None:
+    assert snap_compare(
+        counter(face, screen), terminal_size=SIZE, run_before=walked(SCREENS[screen])
+    )
