@@ -6,11 +6,14 @@ from datetime import timedelta
 
 import msgspec
 import pytest
+from sqlalchemy import insert
 
 from mykey_server.services.selfcheck import self_check
 from mykey_tui.domain.digest import EMPTY_DIGEST, replace, weight
 from mykey_tui.domain.ids import SubjectCn
+from mykey_tui.domain.tokens import binding, chosen_token
 from mykey_tui.simulated.foreign import Variant
+from mykey_tui.trust.certificate import parse_certificate
 from mykey_tui.wire.messages import Position, Problem
 from tests.server.conftest import Counter, Server, certificate
 
@@ -151,6 +154,29 @@ async def test_a_certificate_that_is_not_believed_links_nothing(
     assert server.links() == []
 
 
+async def test_a_chosen_id_links_with_the_certificate_it_is_bound_to_and_with_no_other(
+    server: Server, counter: Counter
+) -> None:
+    mine, other = "HELLO00000000107202002B", "HELLO00000000113101001C"
+    _complete_chosen(server, mine)
+    token = chosen_token(counter.identity.provider_key, SubjectCn.parse(mine).my_key_id)
+    refused = await counter.verdict(counter.link(other, "A1", token=token))
+    assert (refused.verdict, refused.kind) == ("conflict", "not_registered")
+    taken = await counter.verdict(counter.link(mine, "A1", token=token))
+    assert taken.verdict == "applied"
+    assert taken.row is not None
+    ref = parse_certificate(certificate(mine)).ref
+    assert taken.row[1] == binding(counter.identity.provider_key, ref)
+    # The other person's default ID has the same 14 characters and is somebody else.
+    assert (await counter.verdict(counter.link(other, "A2"))).verdict == "applied"
+
+
+async def test_a_chosen_id_that_nobody_completed_is_not_registered(counter: Counter) -> None:
+    token = chosen_token(counter.identity.provider_key, SubjectCn.parse(SEED).my_key_id)
+    verdict = await counter.verdict(counter.link(SEED, "A1", token=token))
+    assert (verdict.verdict, verdict.kind) == ("conflict", "not_registered")
+
+
 async def test_a_certificate_that_expired_in_the_queue_still_counts(
     server: Server, counter: Counter
 ) -> None:
@@ -200,14 +226,14 @@ async def test_a_gap_holds_the_later_items_and_names_the_missing_one(counter: Co
     assert reply.expect_mid is None
 
 
+@pytest.mark.parametrize("sent", [1, 2])
 async def test_one_number_with_two_contents_quarantines_the_device_and_applies_nothing(
-    server: Server, counter: Counter
+    server: Server, counter: Counter, sent: int
 ) -> None:
     await counter.push(counter.link(sample_cn(1), "A1"))
     clone = Counter(server, counter.key, counter.identity, counter.incarnation)
-    answer = await clone.try_push(
-        clone.batch([clone.link(sample_cn(2), "B1"), clone.link(sample_cn(3), "B2")])
-    )
+    items = [clone.link(sample_cn(2), "B1"), clone.link(sample_cn(3), "B2")]
+    answer = await clone.try_push(clone.batch(items[:sent]))
     assert answer.status_code == 409
     assert msgspec.json.decode(answer.content, type=Problem).type == "device-quarantined"
     assert [row["service_id"] for row in server.links()] == ["A1"]
@@ -290,6 +316,26 @@ async def test_a_suspension_moves_every_provider_and_only_that_person(server: Se
     assert _suspend(server, SEED, suspended=True) == []
     assert _suspend(server, SEED, suspended=False) == ["A-1", "B-1"]
     assert all(finding.ok for finding in self_check(server.core.engine))
+
+
+def _complete_chosen(server: Server, cn: str) -> None:
+    """What the municipal counter will do: register a chosen ID with its certificate."""
+    from mykey_server.database import writing
+    from mykey_server.tables.management import KIND_CHOSEN, PERSON_ACTIVE, PersonTable
+
+    subject = SubjectCn.parse(cn)
+    tag = server.core.site.certificate_tag(parse_certificate(certificate(cn)).ref)
+    with writing(server.core.engine) as connection:
+        connection.execute(
+            insert(PersonTable).values(
+                my_key_id=subject.my_key_id.text,
+                terminal_code=subject.terminal_code.text,
+                kind=KIND_CHOSEN,
+                origin="resident",
+                status=PERSON_ACTIVE,
+                certificate_tag=tag,
+            )
+        )
 
 
 def _suspend(server: Server, cn: str, *, suspended: bool) -> list[str]:

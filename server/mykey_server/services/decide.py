@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from mykey_server.services.holdings import Held, Holdings, Person
 from mykey_server.services.site import Provider
 from mykey_server.tables.management import (
-    KIND_CHOSEN,
     KIND_DEFAULT,
     ORIGIN_COUNTER,
     PERSON_ACTIVE,
@@ -118,7 +117,7 @@ def _link(item: PushItem, proof: Proven, person: Person, holdings: Holdings) -> 
         Held(
             LinkRow(
                 token=token,
-                binding=proof.binding if person.kind == KIND_CHOSEN else None,
+                binding=proof.binding if token == proof.chosen_token else None,
                 service_id=ServiceId(item.sid),
                 status=LinkStatus.ACTIVE,
                 seq=0,  # Given when the batch is written.

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, and_, bindparam, delete, insert, or_, se
 from sqlmodel import col
 
 from mykey_server.services.site import Provider
-from mykey_server.tables.management import LinkTable, PersonTable
+from mykey_server.tables.management import KIND_CHOSEN, LinkTable, PersonTable
 from mykey_server.tables.site import ScopeHistoryTable, ScopeTable
 from mykey_tui.domain import digest
 from mykey_tui.domain.ids import Binding, LookupToken, MyKeyId, ServiceId, SubjectCn, TerminalCode
@@ -77,7 +77,7 @@ class Holdings:
     def chosen(self, my_key_id: MyKeyId) -> Person | None:
         """The person who chose these 14 characters."""
         for person in self.people.values():
-            if person.kind == "chosen" and person.cn.my_key_id == my_key_id:
+            if person.kind == KIND_CHOSEN and person.cn.my_key_id == my_key_id:
                 return person
         return None
 
