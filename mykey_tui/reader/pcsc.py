@@ -130,9 +130,17 @@ class PcscReader:
     def fail(self, code: int) -> NoReturn:
         """Raise what an error number of PC/SC means to us; forget a context that died."""
         if code in _SERVICE_GONE:
-            self._lose_service(code)
+            self.lose_service(code)
             raise ReaderError(Code.READER_NO_SERVICE, f"PC/SC {code:08X}")
         raise _error_of(code)
+
+    def lose_service(self, code: int) -> None:
+        """The context is dead for ever, whatever SCardIsValidContext says: begin anew, later."""
+        self._release()
+        self._retry_at = time.monotonic() + BACK_OFF_SECONDS
+        self._slots.keep([])
+        denied = code == scard.SCARD_W_SECURITY_VIOLATION
+        self._tell(ReaderState.DENIED if denied else ReaderState.NO_SERVICE, "")
 
     def is_card_gone(self, name: str) -> bool:
         """Whether the card leaves the reader within `REMOVAL_SECONDS`."""
@@ -164,7 +172,7 @@ class PcscReader:
         )
         code = _number(result)
         if code not in (_OK, *_NOTHING_NEW, *_READER_GONE):
-            self._lose_service(code)
+            self.lose_service(code)
             return
         if code == _OK:
             for name, state, atr in states:
@@ -186,7 +194,7 @@ class PcscReader:
             return False
         result, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_USER)
         if _number(result) != _OK:
-            self._lose_service(_number(result))
+            self.lose_service(_number(result))
             return False
         self._context = context
         return True
@@ -196,7 +204,7 @@ class PcscReader:
         result, names = scard.SCardListReaders(self._context, [])
         code = _number(result)
         if code not in (_OK, scard.SCARD_E_NO_READERS_AVAILABLE):
-            self._lose_service(code)
+            self.lose_service(code)
             return False
         wanted = [name for name in names if self._wanted in name.casefold()]
         self._slots.keep(wanted[:READERS_MAX])
@@ -221,14 +229,6 @@ class PcscReader:
             if code not in _WORTH_ANOTHER_TRY or time.monotonic() >= deadline:
                 self.fail(code)
             time.sleep(CONNECT_PAUSE_SECONDS)
-
-    def _lose_service(self, code: int) -> None:
-        """The context is dead for ever, whatever SCardIsValidContext says: begin anew, later."""
-        self._release()
-        self._retry_at = time.monotonic() + BACK_OFF_SECONDS
-        self._slots.keep([])
-        denied = code == scard.SCARD_W_SECURITY_VIOLATION
-        self._tell(ReaderState.DENIED if denied else ReaderState.NO_SERVICE, "")
 
     def _release(self) -> None:
         # The result does not matter: nothing is held any more in either case.

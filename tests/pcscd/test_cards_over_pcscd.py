@@ -256,6 +256,40 @@ def test_a_reader_that_another_program_holds_is_named_and_read_afterwards(
         assert read(reader) == card.files[0x000A]
 
 
+def test_another_program_waits_until_our_read_is_done(
+    reader: PcscReader, lay: Lay, card: CardFile
+) -> None:
+    program = f"""
+from smartcard import scard
+_, context = scard.SCardEstablishContext(0)
+_, handle, protocol = scard.SCardConnect(context, {SLOTS[0][1]!r}, scard.SCARD_SHARE_SHARED, 3)
+print("connected", flush=True)
+input()
+scard.SCardTransmit(handle, protocol, list(bytes.fromhex("00A4020C020006")))
+"""
+    with lay(card) as log:
+        next_event(reader, CardArrived)
+        with subprocess.Popen(
+            [sys.executable, "-c", program],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as other:
+            assert other.stdout is not None
+            assert other.stdout.readline() == "connected\n"
+            with reader.session() as connection:
+                JpkiApplet(connection).select()
+                connection.transmit(bytes.fromhex("00A4020C02000A"))
+                assert other.stdin is not None
+                other.stdin.write("\n")
+                other.stdin.flush()
+                sleep(0.3)  # The other program now selects another file, and has to wait.
+                head = connection.transmit(bytes.fromhex("00B0000004"))
+            assert head[:4] == card.files[0x000A][:4]
+            other.wait(5)
+    assert [command.hex() for command in log[-2:]] == ["00b0000004", "00a4020c020006"]
+
+
 def test_a_wait_is_interrupted_from_another_thread(reader: PcscReader) -> None:
     next_state(reader, ReaderState.READY)
     threading.Timer(0.1, reader.interrupt).start()
