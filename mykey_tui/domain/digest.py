@@ -14,6 +14,7 @@ DIGEST_LENGTH = 16
 DIGEST_KEY_LENGTH = 32
 EMPTY_DIGEST = bytes(DIGEST_LENGTH)
 _MODULUS = 1 << (8 * DIGEST_LENGTH)
+_REMOVED = LinkStatus.REMOVED.value
 
 
 def row_weight(digest_key: bytes, row: LinkRow) -> int:
@@ -25,10 +26,10 @@ def weight(
     digest_key: bytes, token: bytes, binding: bytes | None, service_id: str, status: int
 ) -> int:
     """The same for a row's bare values, as files and messages hold them; pages have thousands."""
-    if status == LinkStatus.REMOVED.value:
+    if status == _REMOVED:
         return 0
     tag = binding or b""
-    data = bytes([len(tag)]) + token + tag + bytes([status]) + service_id.encode()
+    data = b"%c%b%b%c%b" % (len(tag), token, tag, status, service_id.encode())
     return int.from_bytes(
         hashlib.blake2b(data, digest_size=DIGEST_LENGTH, key=digest_key).digest(), "big"
     )

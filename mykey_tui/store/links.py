@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from operator import itemgetter
 
 from sqlalchemy import Connection
 
@@ -16,10 +17,10 @@ from mykey_tui.wire.messages import Row
 
 # The widest form of a service ID (`domain.service_id`). Rows are held against this and not against
 # the provider's own form, which may have changed since an older row was made.
-_SERVICE_ID = re.compile(r"[0-9A-Z-]{1,32}", re.ASCII)
-_STATUS_KNOWN = frozenset(status.value for status in LinkStatus)
+_SERVICE_ID = re.compile(r"[0-9A-Z-]{1,32}")
+_SERVICE_IDS = re.compile(r"(?:[0-9A-Z-]{1,32}\n)*+")
 _REMOVED = LinkStatus.REMOVED.value
-_ACTIVE = LinkStatus.ACTIVE.value
+_STATUS_LIVE = frozenset(status.value for status in LinkStatus) - {_REMOVED}
 
 _CHUNK_ROWS = 200
 """Rows of one statement: a statement for each row takes a quarter longer for a large page."""
@@ -95,20 +96,31 @@ def sort_out(rows: Iterable[Row]) -> tuple[list[Row], int]:
     taken as a removal: the server has changed that row, so the old content must not be handed
     over either. The digest then differs, and that is reported.
     """
+    page = list(rows)
+    if _is_plain(page):
+        return sorted(page, key=itemgetter(0)), 0
     kept: dict[bytes, Row] = {}
     refused = 0
-    matches = _SERVICE_ID.fullmatch
-    for row in rows:
+    for row in page:
         token, _, service_id, status, seq = row
         sound = row
-        if status == _REMOVED:
-            sound = (token, None, "", _REMOVED, seq)
-        elif status not in _STATUS_KNOWN or matches(service_id) is None:
-            refused += 1
+        if status not in _STATUS_LIVE or _SERVICE_ID.fullmatch(service_id) is None:
+            refused += status != _REMOVED
             sound = (token, None, "", _REMOVED, seq)
         if token not in kept or kept[token][4] <= seq:
             kept[token] = sound
     return [kept[token] for token in sorted(kept)], refused
+
+
+def _is_plain(page: Sequence[Row]) -> bool:
+    """Whether a page has live, sound rows only, each token once: looked at as a whole, not by row."""
+    service_ids = "\n".join([row[2] for row in page]) + "\n"
+    return (
+        {row[3] for row in page} <= _STATUS_LIVE
+        and len({row[0] for row in page}) == len(page)
+        and service_ids.count("\n") == len(page)
+        and _SERVICE_IDS.fullmatch(service_ids) is not None
+    )
 
 
 def put_new(connection: Connection, key: bytes, tally: Tally, rows: Sequence[Row]) -> None:
