@@ -32,6 +32,9 @@ CONNECTIONS_MAX = 4
 _CACHE_KIB = 4096
 """Page cache of one connection: four of them stay small beside the screen's own memory."""
 
+_LOG_BYTES_MAX = 4 * 1024 * 1024
+"""A first load makes the write-ahead log large; it is cut back to this once it is copied over."""
+
 _FIXED_SINCE = (3, 51, 3)
 _BACKPORTS = frozenset({(3, 44, 6), (3, 50, 7)})
 
@@ -115,6 +118,7 @@ def _set_up(connection: dbapi.Connection, key: bytes | None) -> None:
     mode = connection.execute("PRAGMA journal_mode = wal").fetchone()
     connection.execute("PRAGMA synchronous = full")
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+    connection.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES_MAX}")
     connection.execute("PRAGMA trusted_schema = off")
     # Read back: a pragma that did not take says nothing, and NORMAL loses rows at a power cut.
     (synchronous,) = connection.execute("PRAGMA synchronous").fetchone()
