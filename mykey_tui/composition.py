@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -28,6 +29,7 @@ from mykey_tui.store.counter_store import CounterStore
 from mykey_tui.store.home import Home
 from mykey_tui.sync.background import BackgroundSync
 from mykey_tui.sync.client import ServerClient
+from mykey_tui.sync.round import LOCK_WAIT_SECONDS, SyncReport, sync_round
 from mykey_tui.trust.anchors import load_anchors
 
 
@@ -108,6 +110,12 @@ def make_client(counter: Counter, transport: httpx.BaseTransport | None = None) 
     )
 
 
+def reconcile(counter: Counter, *, lock_wait_seconds: float = LOCK_WAIT_SECONDS) -> SyncReport:
+    """One round over a line of its own; see `sync.round.sync_round` for what it raises."""
+    with closing(make_client(counter)) as client:
+        return sync_round(counter.store, client, lock_wait_seconds=lock_wait_seconds)
+
+
 def make_judge(settings: Settings, clock: SystemClock) -> CertificateJudge:
     """Who judges a certificate where there is no enrolment: the card view."""
     return _judge(settings, settings.profile, clock)
@@ -135,6 +143,7 @@ class RunningCounter:
     settings: Settings
     hands: Hands = field(default_factory=Hands)
     _counter: Counter | None = None
+    _client: ServerClient | None = None
     _background: BackgroundSync | None = None
 
     def build(self, emit: Callable[[DeskEvent], None]) -> Services:
@@ -146,9 +155,10 @@ class RunningCounter:
         self.close()
         counter = self._counter = open_counter(self.settings)
         reader = self.hands.reader or make_reader(self.settings.reader)
+        self._client = make_client(counter, self.hands.transport)
         self._background = BackgroundSync(
             counter.store,
-            make_client(counter, self.hands.transport),
+            self._client,
             on_change=_nothing,  # the screen asks for the status by itself, once a second
             probe=self.hands.probe,
         )
@@ -175,6 +185,9 @@ class RunningCounter:
         if self._background is not None:
             self._background.stop()
             self._background = None
+        if self._client is not None:
+            self._client.close()
+            self._client = None
         if self._counter is not None:
             self._counter.store.close()
             self._counter = None

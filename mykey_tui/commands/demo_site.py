@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import replace
 
 from mykey_tui.commands.demo_folder import DemoFolder
 from mykey_tui.commands.demo_server import DemoError, DemoServer
-from mykey_tui.composition import Counter, make_client, open_counter
+from mykey_tui.composition import Counter, open_counter, reconcile
 from mykey_tui.domain.clock import SystemClock
 from mykey_tui.domain.ids import ServiceId
 from mykey_tui.flows.identify import identify
@@ -22,7 +21,6 @@ from mykey_tui.settings import Settings, load_settings
 from mykey_tui.simulated.tray import LIBRARY, SHOPS, DemoProvider, TrayCard
 from mykey_tui.store.home import Home
 from mykey_tui.sync.enrol import enrol
-from mykey_tui.sync.round import sync_round
 
 COUNTERS = ((SHOPS, "2号レジ"), (LIBRARY, "貸出カウンター"))
 """The first is the one whose screen the demo opens; the other shows that it stays apart."""
@@ -109,7 +107,6 @@ def _link(counter: Counter, card_file: CardFile, service_id: ServiceId) -> None:
 
 
 def _send(counter: Counter) -> None:
-    with closing(make_client(counter)) as client:
-        report = sync_round(counter.store, client)
+    report = reconcile(counter)
     if report.digest != "match" or counter.store.counts().waiting:
         raise DemoError("sync")

@@ -9,14 +9,13 @@ from typing import Any
 
 from mykey_tui.commands.context import Context
 from mykey_tui.commands.output import Exit
-from mykey_tui.composition import make_client, open_counter
+from mykey_tui.composition import open_counter, reconcile
 from mykey_tui.domain.clock import SystemClock
 from mykey_tui.domain.errors import LineError, ServerError
 from mykey_tui.flows.stopping import stopped_by
 from mykey_tui.store.home import Home
 from mykey_tui.store.identity import Identity
 from mykey_tui.sync.enrol import enrol
-from mykey_tui.sync.round import sync_round
 
 JPKI = "jpki"
 
@@ -80,10 +79,6 @@ def _write_settings(home: Home, identity: Identity) -> None:
 
 def _first_round(context: Context) -> int | None:
     """The rows, so that the counter works alone from now on; None where the line broke off."""
-    with (
-        suppress(LineError, ServerError),
-        open_counter(context.settings) as counter,
-        closing(make_client(counter)) as client,
-    ):
-        return sync_round(counter.store, client).rows
+    with suppress(LineError, ServerError), open_counter(context.settings) as counter:
+        return reconcile(counter).rows
     return None

@@ -9,7 +9,7 @@ from typing import assert_never
 from mykey_tui.commands.card_thread import CardThread
 from mykey_tui.commands.context import Context
 from mykey_tui.commands.output import Exit, Output, exit_of
-from mykey_tui.composition import Counter, make_client, make_reader, open_counter
+from mykey_tui.composition import Counter, make_reader, open_counter, reconcile
 from mykey_tui.domain.codes import Code
 from mykey_tui.flows.courier import RoundCourier
 from mykey_tui.flows.identify import identify
@@ -18,7 +18,6 @@ from mykey_tui.flows.outcomes import IdentifiedCard, Linked, LinkOutcome, Stoppe
 from mykey_tui.flows.service_card import check_service_id
 from mykey_tui.flows.timings import Timings
 from mykey_tui.settings import Settings
-from mykey_tui.sync.round import sync_round
 
 LOCK_SECONDS = 1.0
 """The running screen may hold a round of its own; that one sends this mutation too, or the next."""
@@ -72,9 +71,7 @@ def _with_the_card(
     So a card that hangs ends the command with nothing stored, and what was stored is always told.
     """
     reader = make_reader(settings.reader)
-    courier = RoundCourier(
-        lambda: sync_round(counter.store, make_client(counter), lock_wait_seconds=LOCK_SECONDS)
-    )
+    courier = RoundCourier(lambda: reconcile(counter, lock_wait_seconds=LOCK_SECONDS))
     flow = LinkFlow(reader, counter.judge, counter.store, courier, counter.clock)
     timings = Timings(counter.clock)
     with CardThread(reader) as thread:

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import argparse
-from contextlib import closing
 
 from mykey_tui.commands.context import Context
 from mykey_tui.commands.output import Exit
-from mykey_tui.composition import make_client, open_counter
+from mykey_tui.composition import open_counter, reconcile
 from mykey_tui.domain.errors import LineError, ServerError
 from mykey_tui.flows.stopping import stopped_by
-from mykey_tui.sync.round import sync_round
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Send what waits, fetch what is new. Exit 3 also where the digests differ."""
     context = Context.of(arguments)
     output = context.output
-    with open_counter(context.settings) as counter, closing(make_client(counter)) as client:
+    with open_counter(context.settings) as counter:
         try:
-            report = sync_round(counter.store, client)
+            report = reconcile(counter)
         except (LineError, ServerError) as error:
             return output.stopped(stopped_by(error), result="failed")
         waiting = counter.store.counts().waiting

@@ -48,9 +48,7 @@ def test_with_the_servers_word_the_link_is_done(bench):
         ("not_registered", Code.NOT_REGISTERED),
     ],
 )
-def test_a_conflict_that_comes_while_the_person_waits_is_told_and_leaves_nothing(
-    bench, kind, code
-):
+def test_a_conflict_that_comes_while_the_person_waits_is_told_and_leaves_nothing(bench, kind, code):
     bench.server.verdict, bench.server.kind = "conflict", kind
     card = bench.identified()
     outcome = bench.linking.link(card, SID)

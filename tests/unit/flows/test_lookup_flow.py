@@ -59,9 +59,7 @@ def test_a_stopped_link_is_said_and_the_till_gets_nothing(bench, status, code):
 
 def test_a_chosen_id_is_found_by_the_certificate_that_it_is_bound_to(bench):
     card = bench.identified()
-    bench.has_row(
-        chosen_of(bench), "280212", binding=binding(bench.provider_key, card.certificate)
-    )
+    bench.has_row(chosen_of(bench), "280212", binding=binding(bench.provider_key, card.certificate))
     outcome = bench.lookup.run()
     assert isinstance(outcome, Found)
     assert outcome.service_id.text == "280212"
@@ -77,9 +75,7 @@ def test_a_default_id_equal_to_somebodys_chosen_one_is_not_that_person(bench, bo
 
 def test_the_default_id_is_asked_for_before_the_chosen_one(bench):
     card = bench.identified()
-    bench.has_row(
-        chosen_of(bench), "CHOSEN", binding=binding(bench.provider_key, card.certificate)
-    )
+    bench.has_row(chosen_of(bench), "CHOSEN", binding=binding(bench.provider_key, card.certificate))
     bench.has_row(default_of(bench), "DEFAULT")
     outcome = bench.lookup.run()
     assert isinstance(outcome, Found)
