@@ -3,7 +3,7 @@
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic, sleep
@@ -23,25 +23,24 @@ Lay = Callable[..., AbstractContextManager[list[bytes]]]
 
 @pytest.fixture(scope="session")
 def running_pcscd() -> Iterator[PrivatePcscd]:
-    with tempfile.TemporaryDirectory(prefix="mykey-") as directory:
+    with tempfile.TemporaryDirectory(prefix="mykey-") as directory, ExitStack() as stack:
         try:
-            daemon = PrivatePcscd(Path(directory))
+            daemon = stack.enter_context(PrivatePcscd(Path(directory)))
         except CannotRunError as reason:
             pytest.skip(f"the pcscd tests cannot run here: {reason}")
-        with daemon:
-            probe = PcscReader()
-            try:
-                # libpcsclite reads the socket's name once per process: a test that used PC/SC
-                # before this one would have bound us to the machine's own service.
-                assert probe.wait(0) == ReaderChanged(ReaderState.READY, SLOTS[0][1])
-            finally:
-                probe.close()
-            yield daemon
+        probe = PcscReader()
+        stack.callback(probe.close)
+        # libpcsclite reads the socket's name once per process: a test that used PC/SC before
+        # this one would have bound us to the machine's own service.
+        assert probe.wait(0) == ReaderChanged(ReaderState.READY, SLOTS[0][1])
+        yield daemon
 
 
 @pytest.fixture
-def pcscd(running_pcscd: PrivatePcscd) -> PrivatePcscd:
-    return running_pcscd
+def pcscd(running_pcscd: PrivatePcscd) -> Iterator[PrivatePcscd]:
+    yield running_pcscd
+    if not running_pcscd.running:  # A test that failed half-way must not fail the others.
+        running_pcscd.start()
 
 
 @pytest.fixture(scope="session")

@@ -35,7 +35,7 @@ class CannotRunError(Exception):
 def why_not() -> str | None:
     """What is missing on this machine, or None."""
     for program in ("pcscd", "unshare", "mount"):
-        if shutil.which(program) is None:
+        if shutil.which(program, path=_search_path()) is None:
             return f"the program {program} is not installed"
     if not DRIVER.exists():
         return f"the vpcd driver is not installed ({DRIVER})"
@@ -53,6 +53,7 @@ class PrivatePcscd:
             raise CannotRunError(reason)
         self.directory = directory
         self.socket_path = directory / "run" / "pcscd" / "pcscd.comm"
+        self.running = False
         self._one_request = threading.Lock()
 
     def __enter__(self) -> PrivatePcscd:
@@ -65,13 +66,19 @@ class PrivatePcscd:
         with inside:
             arguments = [str(door_program), str(inside.fileno()), str(self.directory)]
             self._process = subprocess.Popen(
-                [*_unshare(), sys.executable, *arguments], pass_fds=[inside.fileno()]
+                [*_unshare(), sys.executable, *arguments],
+                pass_fds=[inside.fileno()],
+                env={**os.environ, "PATH": _search_path()},
             )
-        if not self._door.recv(4096):
-            self._process.wait()
-            raise CannotRunError("the namespace could not be prepared")
         os.environ["PCSCLITE_CSOCK_NAME"] = str(self.socket_path)
-        self.start()
+        if not self._door.recv(4096):
+            self._leave()
+            raise CannotRunError("the namespace could not be prepared")
+        try:
+            self.start()
+        except OSError as error:
+            self._leave()
+            raise CannotRunError(str(error)) from error
         return self
 
     def __exit__(
@@ -80,21 +87,26 @@ class PrivatePcscd:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._door.close()  # The door stops pcscd when it finds nobody there.
-        self._process.wait(_ANSWER_SECONDS)
+        self._leave()
 
     def start(self, *, readers: bool = True) -> None:
         """Start pcscd, with vpcd's slots or without any reader."""
         self._ask(do="start", configuration="slots" if readers else "no-slots")
+        self.running = True
 
     def stop(self, *, kill: bool = False) -> None:
         """End it in order, or with SIGKILL."""
         self._ask(do="stop", signal=int(signal.SIGKILL if kill else signal.SIGTERM))
+        self.running = False
 
     def connect(self, port: int) -> socket.socket:
         """A TCP connection to the port inside. Raises `OSError`."""
         descriptor = self._ask(do="connect", port=port)[0]
         return socket.socket(fileno=descriptor)
+
+    def _leave(self) -> None:
+        self._door.close()  # The door stops pcscd when it finds nobody there.
+        self._process.wait(_ANSWER_SECONDS)
 
     def _ask(self, **request: object) -> list[int]:
         with self._one_request:
@@ -104,6 +116,11 @@ class PrivatePcscd:
         if error is not None:
             raise OSError(error)
         return list(descriptors)
+
+
+def _search_path() -> str:
+    """Where programs are; daemons stand in directories that an ordinary user does not search."""
+    return f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
 
 
 def _unshare() -> list[str]:
