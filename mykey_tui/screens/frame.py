@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.cells import cell_len
 
 from mykey_tui.domain.text import safe
-from mykey_tui.screens.actions import UP, Action
+from mykey_tui.screens.actions import LANGUAGE, UP, Action
 from mykey_tui.screens.host import Face, Host
 from mykey_tui.screens.layout import Line, Part, Role, clipped
 
@@ -51,20 +51,24 @@ def key_line(offered: Sequence[Action], face: Face, width: int, *, digits: bool)
 
     `digits` says whether digits and letters are keys here too, and not text for a field.
     """
-    words = [_key(action, face) for action in offered if action.in_key_row]
-    line = ""
-    for gap in ("  ", " "):
-        line = " " + gap.join(words)
-        if cell_len(line) <= width:
-            break
-    while cell_len(line) > width and len(words) > 1:
-        words.pop()
-        line = " " + " ".join(words)
-    others = " ".join(action.other for action in offered if action.other)
-    if face.is_console and digits and others:
-        longer = line + "  " + face.text("keys.others", keys=others)
-        line = longer if cell_len(longer) <= width else line
+    shown = [action for action in offered if action.in_key_row]
+    if face.is_console:
+        shown = [action for action in shown if action is not LANGUAGE]
+    line = _joined(shown, face, width, digits=digits)
+    while cell_len(line) > width and len(shown) > 1:
+        shown.pop()
+        line = _joined(shown, face, width, digits=digits)
     return Line(((line, Role.BAR),), fill=Role.BAR)
+
+
+def _joined(shown: Sequence[Action], face: Face, width: int, *, digits: bool) -> str:
+    others = " ".join(action.other for action in shown if action.other)
+    hint = ""
+    if face.is_console and digits and others:
+        hint = "  " + face.text("keys.others", keys=others)
+    words = [_key(action, face) for action in shown]
+    wide = " " + "  ".join(words) + hint
+    return wide if cell_len(wide) <= width else " " + " ".join(words) + hint
 
 
 def _key(action: Action, face: Face) -> str:

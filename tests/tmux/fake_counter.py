@@ -1,0 +1,57 @@
+"""The real screen on fake services, for a real terminal: F8 lays cards, nothing else is there."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from mykey_tui.domain.codes import Code
+from mykey_tui.flows.desk_events import (
+    CardTaken,
+    DeskEvent,
+    LookedUp,
+    ReadingStarted,
+)
+from mykey_tui.flows.outcomes import LookupOutcome, NotLinked, Stopped
+from mykey_tui.flows.services import Services
+from mykey_tui.i18n.catalog import Language
+from mykey_tui.screens.profile import detect, prepare_environment
+from tests.screens.fakes import FakeDemo, Fakes, found, identified
+
+
+class LayingDemo(FakeDemo):
+    """A tray whose cards bring their outcomes about."""
+
+    emit: Callable[[DeskEvent], None]
+
+    def place(self, key: str) -> None:
+        super().place(key)
+        if key == "9":
+            raise RuntimeError("a bug that names 1C2410DF79DGEL")
+        outcomes: dict[str, LookupOutcome] = {"1": found(), "2": NotLinked(identified())}
+        self.emit(ReadingStarted())
+        self.emit(LookedUp(outcomes.get(key, Stopped(Code.SUSPENDED))))
+        self.emit(CardTaken())
+
+
+def main() -> int:
+    profile = detect(os.environ)
+    prepare_environment(os.environ, profile)
+    from mykey_tui.app import MyKeyApp, run
+
+    demo = LayingDemo()
+    fakes = Fakes(demo=demo)
+
+    def build(emit: Callable[[DeskEvent], None]) -> Services:
+        demo.emit = emit
+        return fakes.build(emit)
+
+    return run(MyKeyApp(build, language=Language.JAPANESE, profile=profile, simulated=True))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

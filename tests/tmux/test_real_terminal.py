@@ -1,0 +1,107 @@
+"""What a pilot cannot see: the real start, the real driver, the real keys, the real end."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+
+from tests.tmux.conftest import Terminals
+
+pytestmark = pytest.mark.tmux
+
+PROMPT = "カードを置いて、そのままお待ちください"
+
+
+def test_the_first_screen_appears_in_a_real_terminal(
+    terminals: Terminals, fake_counter: list[str]
+) -> None:
+    terminal = terminals.start(fake_counter)
+    text = terminal.shows(PROMPT, "通信 正常", "SIMULATED", "F1 ヘルプ")
+    assert len(text.splitlines()) == 24
+
+
+def test_typed_digits_are_typing_and_a_burst_is_a_scan(
+    terminals: Terminals, fake_counter: list[str]
+) -> None:
+    terminal = terminals.start(fake_counter)
+    terminal.shows(PROMPT, "通信 正常")
+    terminal.scan("4901234567894")
+    terminal.shows("バーコードは、登録（F2）の手順２で読み取ってください")
+    terminal.press("F8")
+    terminal.shows("登録ずみのカード")
+    terminal.type_slowly("2")
+    terminal.shows("L-NONE")
+    terminal.press("Enter")
+    terminal.shows("手順２", "【待っています】")
+    terminal.type_slowly("2802121234")
+    terminal.press("Enter")
+    terminal.shows("【もう一度入力】")
+    terminal.scan("2802121234")
+    terminal.shows("2802121234   【読み取りました】")
+
+
+def test_the_cursor_stands_behind_what_is_typed(
+    terminals: Terminals, fake_counter: list[str]
+) -> None:
+    terminal = terminals.start(fake_counter)
+    terminal.shows(PROMPT, "通信 正常")
+    terminal.press("F8")
+    terminal.shows("登録ずみのカード")
+    terminal.type_slowly("2")
+    terminal.shows("L-NONE")
+    terminal.press("Enter")
+    terminal.shows("【待っています】")
+    field = 25
+    terminal.type_slowly("山田ﾀﾛｳα12")
+    terminal.shows("山田ﾀﾛｳα12")
+    time.sleep(0.3)
+    place = terminal.tmux("display", "-p", "-t", "t", "#{cursor_x},#{cursor_y}").strip()
+    behind = field + 10 + 1  # Textual puts the hidden cursor one cell further
+    assert place == f"{behind},11"
+
+
+def test_a_linux_console_gets_english_in_ascii_and_eight_colours(
+    terminals: Terminals, fake_counter: list[str]
+) -> None:
+    terminal = terminals.start(fake_counter, term="linux")
+    terminal.shows("Place your card on the reader", "cannot draw Japanese", "(or 1 2 3 4")
+    terminal.type_slowly("8")
+    terminal.shows("Linked card")
+    terminal.type_slowly("1")
+    text = terminal.shows("[OK] Found", "2 8 0 2 1 2 1 2 3 4")
+    assert text.isascii()
+    codes = {
+        int(code)
+        for run in re.findall(r"\x1b\[([\d;]*)m", terminal.colours)
+        for code in run.split(";")
+        if code
+    }
+    assert codes <= {0, 1, 7, 27, 22, 39, 49, *range(30, 38), *range(40, 48)}
+
+
+def test_ending_is_asked_and_leaves_the_terminal_clean(
+    terminals: Terminals, fake_counter: list[str]
+) -> None:
+    terminal = terminals.start(fake_counter)
+    terminal.shows(PROMPT, "通信 正常")
+    terminal.press("C-c", "C-q", "F10")
+    terminal.shows("受付アプリを終わりますか")
+    terminal.press("Enter")
+    assert terminal.ended() == 0
+    assert PROMPT not in terminal.text
+
+
+def test_a_bug_ends_the_program_without_showing_what_it_knew(
+    terminals: Terminals, fake_counter: list[str]
+) -> None:
+    terminal = terminals.start(fake_counter)
+    terminal.shows(PROMPT, "通信 正常")
+    terminal.press("F8")
+    terminal.shows("登録ずみのカード")
+    terminal.type_slowly("9")
+    assert terminal.ended() == 70
+    text = terminal.shows("X-BUG", "思わぬ不具合が起きました", "Something unexpected happened")
+    assert "1C2410DF79DGEL" not in text
+    assert "Traceback" not in text
