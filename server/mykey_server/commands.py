@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NoReturn
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
@@ -30,7 +31,7 @@ def run_command(parsed: argparse.Namespace) -> int:
     """Do what was asked and return the exit code; each refusal is printed as JSON too."""
     try:
         if parsed.command == "serve":
-            return _serve(parsed)
+            _serve(parsed)
         return _with_database(parsed)
     except admin.AdminRefusedError as error:
         _print({"refused": error.reason, "text": error.text})
@@ -47,12 +48,16 @@ def run_command(parsed: argparse.Namespace) -> int:
         return COULD_NOT
 
 
-def _serve(parsed: argparse.Namespace) -> int:
+def _serve(parsed: argparse.Namespace) -> NoReturn:
     from mykey_server.serve import serve  # noqa: PLC0415 - the other commands need no web server
 
     host, port = parsed.listen
     serve(settings_of(parsed), host=host, port=port)
-    return DONE
+    # Everything is written and closed. granian's own threads may still be winding down, and one
+    # that meets an interpreter being taken apart aborts the process (seen about once in six stops).
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(DONE)
 
 
 def _with_database(parsed: argparse.Namespace) -> int:
