@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from mykey_tui.commands.demo_server import DemoServer
 from mykey_tui.domain.ids import ServiceId
 from mykey_tui.reader.card_file import CardFile
 from mykey_tui.settings import load_settings
@@ -33,40 +33,23 @@ class Site:
     """A server that can be stopped and started again at one address, and its operator."""
 
     path: Path
-    port: int = 0
-    process: subprocess.Popen[str] | None = field(default=None, repr=False)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+    server: DemoServer | None = field(default=None, repr=False)
+    url: str = ""
 
     def start(self) -> None:
-        self.process = subprocess.Popen(
-            [*self._module, "serve", "--listen", f"127.0.0.1:{self.port}"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env=environment(),
-        )
-        assert self.process.stdout is not None
-        url = json.loads(self.process.stdout.readline())["url"]
-        self.port = int(url.rsplit(":", 1)[1])
+        port = int(self.url.rsplit(":", 1)[1]) if self.url else 0
+        self.server = DemoServer(self.path / "server.db", port=port).__enter__()
+        self.server.wait_until_ready()
+        self.url = self.server.url
 
     def stop(self) -> None:
-        if self.process is not None:
-            self.process.send_signal(signal.SIGTERM)
-            self.process.communicate(timeout=PROCESS_SECONDS)
-            self.process = None
+        if self.server is not None:
+            self.server.__exit__(None, None, None)
+            self.server = None
 
     def operator(self, *arguments: str) -> Any:
-        done = subprocess.run(
-            [*self._module, *arguments],
-            capture_output=True,
-            timeout=PROCESS_SECONDS,
-            check=True,
-            env=environment(),
-        )
-        return json.loads(done.stdout)
+        assert self.server is not None
+        return self.server.command(*arguments)
 
     def code(self, provider_id: str) -> str:
         return str(self.operator("terminal", "code", "--provider", provider_id)["code"])
@@ -78,10 +61,6 @@ class Site:
             for row in self.operator("link", "list")
             if row["status"] == "active"
         ]
-
-    @property
-    def _module(self) -> list[str]:
-        return [sys.executable, "-m", "mykey_server", "--db", str(self.path / "server.db")]
 
 
 @dataclass(frozen=True)
@@ -145,7 +124,7 @@ def _site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 @pytest.fixture
 def site(_site: Site) -> Site:
     """The server, running again if the last test left it stopped."""
-    if _site.process is None:
+    if _site.server is None:
         _site.start()
     return _site
 

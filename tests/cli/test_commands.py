@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import stat
+import subprocess
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -360,10 +362,18 @@ def test_settings_that_cannot_be_used_are_named(said, enrolled):
     assert said("lookup", "--home", home).exit_code == 2
 
 
-def test_a_missing_extra_is_named_and_not_a_traceback(said, monkeypatch, tmp_path):
-    def absent(name: str) -> None:
-        raise ModuleNotFoundError(f"No module named {name!r}", name="textual")
-
-    monkeypatch.setattr("mykey_tui.cli.importlib.import_module", absent)
-    answer = said("run", "--home", tmp_path, "--json")
-    assert (answer.exit_code, answer.json["code"]) == (3, "E-EXTRA")
+def test_a_missing_extra_is_named_and_not_a_traceback(commands, tmp_path):
+    program = (
+        "import sys; sys.modules['httpx'] = None\n"
+        "from mykey_tui.cli import main\n"
+        f"sys.exit(main(['sync', '--json', '--home', {str(tmp_path)!r}]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        check=False,
+        text=True,
+        env=commands.environment(),
+    )
+    assert (done.returncode, done.stderr) == (3, "")
+    assert json.loads(done.stdout)["code"] == "E-EXTRA"
