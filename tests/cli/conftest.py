@@ -130,7 +130,7 @@ def site(_site: Site) -> Site:
 
 
 @pytest.fixture
-def enrolled(site: Site, tmp_path: Path, commands: Commands):
+def enrolled(site: Site, tmp_path: Path, commands: Commands) -> Any:
     """Enrol a counter of one of the providers; returns its home."""
 
     def enrol(number: int = 0) -> Path:
@@ -151,12 +151,12 @@ def everything_in(home: Path) -> bytes:
 
 
 @pytest.fixture(scope="session")
-def bytes_of_home():
+def bytes_of_home() -> Any:
     return everything_in
 
 
 @pytest.fixture(scope="session")
-def knows_service_id():
+def knows_service_id() -> Any:
     """Whether a counter holds a service ID in the clear of its opened store."""
 
     def knows(home: Path, service_id: str) -> bool:
@@ -170,7 +170,7 @@ def knows_service_id():
 
 
 @pytest.fixture
-def lay(tmp_path: Path):
+def lay(tmp_path: Path) -> Any:
     """Write a card to a file of its own, for `--reader emulator:…`."""
 
     def write(card: CardFile, name: str = "card") -> str:

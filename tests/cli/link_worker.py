@@ -13,7 +13,7 @@ from mykey_tui.domain.codes import Code
 from mykey_tui.domain.ids import ServiceId
 from mykey_tui.flows.identify import identify
 from mykey_tui.flows.link import LinkFlow
-from mykey_tui.flows.outcomes import IdentifiedCard, Linked, Stopped
+from mykey_tui.flows.outcomes import IdentifiedCard, Linked
 from mykey_tui.flows.timings import Timings
 from mykey_tui.reader.emulator import EmulatedReader
 from mykey_tui.settings import load_settings
@@ -40,7 +40,7 @@ def main(home: str, prefix: str, first: int, last: int) -> None:
             outcome = flow.link(card, ServiceId(f"{prefix}{number:06d}"))
             done = isinstance(outcome, Linked) or (
                 # Stored by a process that was killed before it could say so.
-                isinstance(outcome, Stopped) and outcome.code is Code.LINK_DUPLICATE
+                outcome.code is Code.LINK_DUPLICATE
             )
             assert done, outcome
             print(number, flush=True)  # noqa: T201  # read by the test

@@ -36,7 +36,7 @@ class Said:
 
 
 @pytest.fixture
-def said(capsys, monkeypatch):
+def said(capsys: Any, monkeypatch: Any) -> Any:
     """Run a command in this process; the same `main` that the console script calls."""
     monkeypatch.setenv("LANG", "C.UTF-8")
     monkeypatch.delenv("MYKEY_HOME", raising=False)
@@ -58,11 +58,11 @@ def person(number: int, **how: Any) -> CardFile:
     return make_card(f"PEOPLE{number:08d}99999{number:03d}A", at=datetime.now(UTC), **how)
 
 
-def test_a_visit_from_not_linked_to_unlinked(said, enrolled, lay, site):
+def test_a_visit_from_not_linked_to_unlinked(said: Any, enrolled: Any, lay: Any, site: Any) -> Any:
     home = enrolled()
     reader = lay(person(1))
 
-    def ask(*arguments: object) -> Said:
+    def ask(*arguments: object) -> Any:
         return said(*arguments, "--home", home, "--reader", reader, "--json")
 
     answer = ask("lookup")
@@ -100,8 +100,8 @@ def test_a_visit_from_not_linked_to_unlinked(said, enrolled, lay, site):
 
 
 def test_a_service_id_of_another_person_is_taken_also_where_only_the_server_knows(
-    said, enrolled, lay
-):
+    said: Any, enrolled: Any, lay: Any
+) -> None:
     home = enrolled()
     first, second = lay(person(3), "first"), lay(person(4), "second")
     base = ("link", "--home", home, "--service-id", "T000001", "--json", "--reader")
@@ -111,7 +111,9 @@ def test_a_service_id_of_another_person_is_taken_also_where_only_the_server_know
     assert said("outbox", "list", "--home", home, "--json").json["items"] == []
 
 
-def test_a_suspended_person_is_refused_everywhere(said, enrolled, lay, site):
+def test_a_suspended_person_is_refused_everywhere(
+    said: Any, enrolled: Any, lay: Any, site: Any
+) -> None:
     home = enrolled()
     reader = lay(person(5))
     where = ("--home", home, "--reader", reader, "--json")
@@ -124,7 +126,9 @@ def test_a_suspended_person_is_refused_everywhere(said, enrolled, lay, site):
     assert said("link", "--service-id", "U000002", *where).json["code"] == "L-SUSP"
 
 
-def test_with_no_line_a_link_is_accepted_and_sync_says_what_it_could_not(said, enrolled, lay, site):
+def test_with_no_line_a_link_is_accepted_and_sync_says_what_it_could_not(
+    said: Any, enrolled: Any, lay: Any, site: Any
+) -> None:
     home = enrolled()
     site.stop()
     where = ("--home", home, "--json")
@@ -147,8 +151,8 @@ def test_with_no_line_a_link_is_accepted_and_sync_says_what_it_could_not(said, e
 
 
 def test_a_conflict_found_later_is_listed_and_can_be_taken_off_the_list(
-    said, enrolled, lay, site, tmp_path
-):
+    said: Any, enrolled: Any, lay: Any, site: Any, tmp_path: Any
+) -> None:
     first, second = enrolled(0), tmp_path / "second-counter"
     said(
         "enrol", "--server", site.url, "--code", site.code("A-α1-0001"), "--home", second, "--json"
@@ -180,20 +184,24 @@ def test_a_conflict_found_later_is_listed_and_can_be_taken_off_the_list(
         (person(8, fault=Fault(FaultName.ENDLESS_TLV)), 3, "unreadable", "C-READ"),
     ],
 )
-def test_each_bad_card_has_its_code_and_exit(said, enrolled, lay, card, exit_code, result, code):
+def test_each_bad_card_has_its_code_and_exit(
+    said: Any, enrolled: Any, lay: Any, card: Any, exit_code: Any, result: Any, code: Any
+) -> None:
     answer = said("lookup", "--home", enrolled(), "--reader", lay(card), "--json")
     assert answer.exit_code == exit_code
     assert (answer.json["result"], answer.json["code"]) == (result, code)
     assert answer.json["service_id"] is None
 
 
-def test_no_card_in_time_is_said(said, enrolled, tmp_path):
+def test_no_card_in_time_is_said(said: Any, enrolled: Any, tmp_path: Any) -> None:
     reader = f"emulator:{tmp_path / 'nothing.json'}"
     answer = said("lookup", "--home", enrolled(), "--reader", reader, "--wait", "0.3", "--json")
     assert (answer.exit_code, answer.json["code"]) == (3, "C-WAIT")
 
 
-def test_a_card_that_hangs_does_not_hold_the_command(said, enrolled, lay, monkeypatch):
+def test_a_card_that_hangs_does_not_hold_the_command(
+    said: Any, enrolled: Any, lay: Any, monkeypatch: Any
+) -> None:
     monkeypatch.setattr("mykey_tui.commands.card_thread.READING_DEADLINE_SECONDS", 0.5)
     monkeypatch.setattr(
         "mykey_tui.commands.card_thread.CardThread.run.__kwdefaults__",
@@ -204,7 +212,9 @@ def test_a_card_that_hangs_does_not_hold_the_command(said, enrolled, lay, monkey
     assert (answer.exit_code, answer.json["code"]) == (3, "C-SLOW")
 
 
-def test_what_the_till_gets_is_set_in_the_counters_file(said, enrolled, lay, tmp_path):
+def test_what_the_till_gets_is_set_in_the_counters_file(
+    said: Any, enrolled: Any, lay: Any, tmp_path: Any
+) -> None:
     home = enrolled()
     inbox = tmp_path / "inbox"
     inbox.mkdir()
@@ -229,14 +239,14 @@ def test_what_the_till_gets_is_set_in_the_counters_file(said, enrolled, lay, tmp
     )
 
 
-def test_a_counter_that_was_never_enrolled_says_so(said, tmp_path, lay):
+def test_a_counter_that_was_never_enrolled_says_so(said: Any, tmp_path: Any, lay: Any) -> None:
     answer = said("lookup", "--home", tmp_path / "none", "--reader", lay(person(1)), "--json")
     assert (answer.exit_code, answer.json) == (3, {"result": "failed", "code": "K-NONE"})
 
 
 def test_a_wrong_code_enrols_nobody_and_a_second_enrolment_is_refused(
-    said, enrolled, site, tmp_path
-):
+    said: Any, enrolled: Any, site: Any, tmp_path: Any
+) -> None:
     answer = said(
         "enrol", "--server", site.url, "--code", "0000000000", "--home", tmp_path / "x", "--json"
     )
@@ -248,7 +258,9 @@ def test_a_wrong_code_enrols_nobody_and_a_second_enrolment_is_refused(
     assert (answer.exit_code, answer.json["code"]) == (1, "E-ALREADY")
 
 
-def test_the_real_profile_shows_the_legal_note_and_believes_no_test_card(said, site, tmp_path, lay):
+def test_the_real_profile_shows_the_legal_note_and_believes_no_test_card(
+    said: Any, site: Any, tmp_path: Any, lay: Any
+) -> None:
     home = tmp_path / "real"
     site.operator("provider", "add", "J-α1-0001", "--name", "本番", "--profile", "jpki")
     code = site.code("J-α1-0001")
@@ -261,7 +273,9 @@ def test_the_real_profile_shows_the_legal_note_and_believes_no_test_card(said, s
     assert (answer.exit_code, answer.json["code"]) == (3, "C-ANCHOR")
 
 
-def test_a_store_with_a_flipped_bit_is_said_to_be_broken_and_left_alone(said, enrolled, lay):
+def test_a_store_with_a_flipped_bit_is_said_to_be_broken_and_left_alone(
+    said: Any, enrolled: Any, lay: Any
+) -> None:
     home = enrolled()
     content = bytearray((home / "counter.db").read_bytes())
     content[5000] ^= 1
@@ -272,8 +286,8 @@ def test_a_store_with_a_flipped_bit_is_said_to_be_broken_and_left_alone(said, en
 
 
 def test_the_home_may_stand_before_or_after_the_command_or_in_the_environment(
-    said, enrolled, monkeypatch
-):
+    said: Any, enrolled: Any, monkeypatch: Any
+) -> None:
     home = enrolled()
     after = said("outbox", "list", "--json", "--home", home)
     before = said("--home", home, "--json", "outbox", "list")
@@ -298,14 +312,14 @@ def test_the_home_may_stand_before_or_after_the_command_or_in_the_environment(
         ("card", "place", "/nowhere/card.json", "--vpcd", "here"),
     ],
 )
-def test_wrong_usage_exits_2(said, arguments, tmp_path, monkeypatch):
+def test_wrong_usage_exits_2(said: Any, arguments: Any, tmp_path: Any, monkeypatch: Any) -> None:
     monkeypatch.chdir(tmp_path)
     answer = said(*arguments, "--home", tmp_path)
     assert answer.exit_code == 2
     assert answer.out == ""
 
 
-def test_sample_cards_are_made_laid_shown_and_taken_away(said, tmp_path):
+def test_sample_cards_are_made_laid_shown_and_taken_away(said: Any, tmp_path: Any) -> None:
     home, file = tmp_path / "home", tmp_path / "card.json"
     assert said("card", "make", "--cn", PAPER, "--out", file, "--json").json["result"] == "made"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -323,7 +337,7 @@ def test_sample_cards_are_made_laid_shown_and_taken_away(said, tmp_path):
     assert answer.exit_code == 3
 
 
-def test_the_status_names_every_layer(said, enrolled, tmp_path):
+def test_the_status_names_every_layer(said: Any, enrolled: Any, tmp_path: Any) -> None:
     reader = f"emulator:{tmp_path / 'slot.json'}"
     status = said("status", "--home", enrolled(), "--reader", reader, "--json").json
     assert status["online"] is True
@@ -334,8 +348,8 @@ def test_the_status_names_every_layer(said, enrolled, tmp_path):
 
 
 def test_a_bug_is_a_code_for_people_and_a_place_for_the_log_and_names_nobody(
-    said, enrolled, lay, monkeypatch
-):
+    said: Any, enrolled: Any, lay: Any, monkeypatch: Any
+) -> None:
     home = enrolled()
 
     def broken(*_: object, **__: object) -> None:
@@ -352,7 +366,7 @@ def test_a_bug_is_a_code_for_people_and_a_place_for_the_log_and_names_nobody(
     assert stat.S_IMODE((home / "counter.log").stat().st_mode) == 0o600
 
 
-def test_settings_that_cannot_be_used_are_named(said, enrolled):
+def test_settings_that_cannot_be_used_are_named(said: Any, enrolled: Any) -> None:
     home = enrolled()
     (home / "counter.json").write_text('{"handover": {"kind": "telepathy"}}')
     answer = said("lookup", "--home", home, "--json")
@@ -362,7 +376,7 @@ def test_settings_that_cannot_be_used_are_named(said, enrolled):
     assert said("lookup", "--home", home).exit_code == 2
 
 
-def test_a_missing_extra_is_named_and_not_a_traceback(commands, tmp_path):
+def test_a_missing_extra_is_named_and_not_a_traceback(commands: Any, tmp_path: Any) -> None:
     program = (
         "import sys; sys.modules['httpx'] = None\n"
         "from mykey_tui.cli import main\n"

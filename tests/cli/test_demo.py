@@ -10,6 +10,7 @@ import sys
 import time
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ from mykey_tui.commands.demo_server import DemoError, DemoServer
 from mykey_tui.commands.demo_site import set_up, settings_of
 from mykey_tui.composition import Hands, RunningCounter
 from mykey_tui.domain.codes import Code
-from mykey_tui.flows.desk_events import LookedUp
+from mykey_tui.flows.desk_events import DeskEvent, LookedUp
 from mykey_tui.flows.outcomes import Found, LineState, NotLinked, Stopped
 from mykey_tui.reader.emulator import EmulatedReader
 from mykey_tui.simulated.tray import SHOPS, sample_tray
@@ -38,7 +39,7 @@ with DemoServer(Path(sys.argv[1])) as server:
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory):
+def demo(tmp_path_factory: Any) -> Any:
     """The demo's counter, running, with its hands."""
     folder = DemoFolder(tmp_path_factory.mktemp("demo"))
     tray = sample_tray(datetime.now(UTC))
@@ -56,7 +57,7 @@ def demo(tmp_path_factory):
         )
         counter = RunningCounter(settings_of(folder, SHOPS), hands)
         stack.callback(counter.close)
-        events = queue.Queue()
+        events: queue.Queue[DeskEvent] = queue.Queue()
         services = counter.build(events.put)
         stack.callback(services.desk.stop)
         services.desk.start()
@@ -64,7 +65,7 @@ def demo(tmp_path_factory):
         yield services, events, folder
 
 
-def looked_up(demo, key):
+def looked_up(demo: Any, key: Any) -> Any:
     services, events, _ = demo
     services.demo.place(key)
     deadline = time.monotonic() + EVENT_SECONDS
@@ -90,7 +91,7 @@ def looked_up(demo, key):
         ("b", Code.CARD_REMOVED),
     ],
 )
-def test_each_card_of_the_tray_does_what_the_tray_says(demo, key, expected):
+def test_each_card_of_the_tray_does_what_the_tray_says(demo: Any, key: Any, expected: Any) -> None:
     outcome = looked_up(demo, key)
     if isinstance(expected, str):
         assert isinstance(outcome, Found)
@@ -104,14 +105,14 @@ def test_each_card_of_the_tray_does_what_the_tray_says(demo, key, expected):
     assert demo[0].demo.placed() == (None if key == "b" else key)
 
 
-def test_the_till_received_what_was_found_and_nothing_else(demo):
+def test_the_till_received_what_was_found_and_nothing_else(demo: Any) -> None:
     before = demo[2].till.read_text().split() if demo[2].till.exists() else []
     looked_up(demo, "1")
     looked_up(demo, "3")
     assert demo[2].till.read_text().split() == [*before, "ABCDEFGHI"]
 
 
-def test_the_line_is_cut_and_mended_by_hand_and_shows_within_seconds(demo):
+def test_the_line_is_cut_and_mended_by_hand_and_shows_within_seconds(demo: Any) -> None:
     services, _, _ = demo
     for cut, state in ((True, LineState.DOWN), (False, LineState.UP)):
         services.demo.set_line_cut(cut)
@@ -122,7 +123,7 @@ def test_the_line_is_cut_and_mended_by_hand_and_shows_within_seconds(demo):
             time.sleep(0.05)
 
 
-def test_the_server_does_not_outlive_a_demo_that_is_killed(tmp_path, commands):
+def test_the_server_does_not_outlive_a_demo_that_is_killed(tmp_path: Any, commands: Any) -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", _PARENT, str(tmp_path / "server.db")],
         stdout=subprocess.PIPE,
@@ -140,7 +141,7 @@ def test_the_server_does_not_outlive_a_demo_that_is_killed(tmp_path, commands):
         time.sleep(0.1)
 
 
-def test_a_folder_with_other_things_in_it_is_left_alone(tmp_path):
+def test_a_folder_with_other_things_in_it_is_left_alone(tmp_path: Any) -> None:
     (tmp_path / "accounts.xls").write_text("mine")
     with pytest.raises(DemoError):
         DemoFolder(tmp_path).prepare()

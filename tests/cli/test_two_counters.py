@@ -9,6 +9,7 @@ import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,8 +31,8 @@ def kill_within(process: subprocess.Popen[str], seconds: float) -> None:
 
 
 def test_links_made_by_commands_with_kills_in_between_reach_the_server_once_each(
-    site, enrolled, commands, lay, bytes_of_home, knows_service_id
-):
+    site: Any, enrolled: Any, commands: Any, lay: Any, bytes_of_home: Any, knows_service_id: Any
+) -> None:
     homes = [enrolled(0), enrolled(1)]
     site.stop()
     dice = random.Random(20161122)  # noqa: S311  # chance, repeatable
@@ -71,8 +72,8 @@ def test_links_made_by_commands_with_kills_in_between_reach_the_server_once_each
 
 
 def test_a_hundred_links_and_a_dozen_kills_lose_nothing_and_double_nothing(
-    site, enrolled, commands, bytes_of_home, knows_service_id
-):
+    site: Any, enrolled: Any, commands: Any, bytes_of_home: Any, knows_service_id: Any
+) -> None:
     homes = [enrolled(0), enrolled(1)]
     site.stop()
     dice = random.Random(33)  # noqa: S311  # chance, repeatable
@@ -108,7 +109,7 @@ def last_of(counter: int) -> int:
     return first_of(counter) + LINKS_BY_WORKERS // 2 - 1
 
 
-def run_workers(home, prefix, counter, dice, environment) -> set[int]:
+def run_workers(home: Any, prefix: Any, counter: Any, dice: Any, environment: Any) -> set[int]:
     """Start the worker again and again, killing it after a few links, until all are acknowledged."""
     acknowledged: set[int] = set()
     for _ in range(TRIES_MAX):
@@ -135,7 +136,9 @@ def run_workers(home, prefix, counter, dice, environment) -> set[int]:
     return acknowledged
 
 
-def assert_apart(homes, expected, providers, bytes_of_home, knows_service_id) -> None:
+def assert_apart(
+    homes: Any, expected: Any, providers: Any, bytes_of_home: Any, knows_service_id: Any
+) -> None:
     """Each counter has its own provider's rows, nothing of the other's, and no MyKey ID."""
     for counter, home in enumerate(homes):
         content = bytes_of_home(home)

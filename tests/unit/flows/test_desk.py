@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from typing import Any
 
 import pytest
 
@@ -39,11 +40,11 @@ OTHER = "SAMPLE0000000299999002A"
 SID = ServiceId("2802121234")
 
 
-def token_of(bench, cn=PAPER):
+def token_of(bench: Any, cn: Any = PAPER) -> Any:
     return default_token(bench.provider_key, SubjectCn.parse(cn))
 
 
-def not_linked_card(desk, bench, watcher):
+def not_linked_card(desk: Any, bench: Any, watcher: Any) -> Any:
     """Step 1 of linking: the card lies there afterwards."""
     desk.start()
     desk.expect_lookup()
@@ -53,7 +54,9 @@ def not_linked_card(desk, bench, watcher):
     return outcome.card
 
 
-def test_a_laid_card_is_read_answered_and_taken_in_that_order(desk, bench, watcher):
+def test_a_laid_card_is_read_answered_and_taken_in_that_order(
+    desk: Any, bench: Any, watcher: Any
+) -> None:
     bench.has_row(token_of(bench), "ABCDEFGHI")
     desk.start()
     desk.expect_lookup()
@@ -68,14 +71,18 @@ def test_a_laid_card_is_read_answered_and_taken_in_that_order(desk, bench, watch
     assert bench.till.got == ["ABCDEFGHI"]
 
 
-def test_a_card_that_lay_there_before_the_start_is_read(desk, bench, watcher):
+def test_a_card_that_lay_there_before_the_start_is_read(
+    desk: Any, bench: Any, watcher: Any
+) -> None:
     bench.lay()
     desk.expect_lookup()
     desk.start()
     assert isinstance(watcher.until(LookedUp).outcome, NotLinked)
 
 
-def test_one_tap_is_handed_over_once_however_often_the_screen_asks(desk, bench, watcher):
+def test_one_tap_is_handed_over_once_however_often_the_screen_asks(
+    desk: Any, bench: Any, watcher: Any
+) -> None:
     bench.has_row(token_of(bench), "ABCDEFGHI")
     desk.start()
     desk.expect_lookup()
@@ -87,7 +94,7 @@ def test_one_tap_is_handed_over_once_however_often_the_screen_asks(desk, bench, 
     assert bench.till.got == ["ABCDEFGHI"]
 
 
-def test_step_1_looks_up_and_the_till_hears_nothing(desk, bench, watcher):
+def test_step_1_looks_up_and_the_till_hears_nothing(desk: Any, bench: Any, watcher: Any) -> None:
     bench.has_row(token_of(bench), "ABCDEFGHI")
     desk.start()
     desk.expect_lookup(handover=False)
@@ -98,7 +105,9 @@ def test_step_1_looks_up_and_the_till_hears_nothing(desk, bench, watcher):
     assert bench.till.got == []
 
 
-def test_cards_are_left_alone_while_another_screen_is_open(desk, bench, watcher):
+def test_cards_are_left_alone_while_another_screen_is_open(
+    desk: Any, bench: Any, watcher: Any
+) -> None:
     desk.start()
     desk.expect_nothing()
     watcher.until(ReaderIs)
@@ -107,7 +116,9 @@ def test_cards_are_left_alone_while_another_screen_is_open(desk, bench, watcher)
     assert bench.commands == []
 
 
-def test_a_card_forgotten_on_the_reader_is_asked_back_once(desk, bench, watcher, monkeypatch):
+def test_a_card_forgotten_on_the_reader_is_asked_back_once(
+    desk: Any, bench: Any, watcher: Any, monkeypatch: Any
+) -> None:
     monkeypatch.setattr(desk_module, "FORGOTTEN_AFTER_SECONDS", 0.3)
     desk.start()
     desk.expect_lookup()
@@ -119,7 +130,9 @@ def test_a_card_forgotten_on_the_reader_is_asked_back_once(desk, bench, watcher,
     assert watcher.nothing_more(0.5)
 
 
-def test_a_card_taken_in_time_is_not_asked_back(desk, bench, watcher, monkeypatch):
+def test_a_card_taken_in_time_is_not_asked_back(
+    desk: Any, bench: Any, watcher: Any, monkeypatch: Any
+) -> None:
     monkeypatch.setattr(desk_module, "FORGOTTEN_AFTER_SECONDS", 0.3)
     desk.start()
     desk.expect_lookup()
@@ -130,7 +143,9 @@ def test_a_card_taken_in_time_is_not_asked_back(desk, bench, watcher, monkeypatc
     assert watcher.nothing_more(0.5)
 
 
-def test_step_2_takes_a_point_card_and_then_leaves_cards_alone(desk, bench, watcher):
+def test_step_2_takes_a_point_card_and_then_leaves_cards_alone(
+    desk: Any, bench: Any, watcher: Any
+) -> None:
     desk.start()
     desk.expect_service_card()
     bench.reader.insert(felica_card())
@@ -142,7 +157,9 @@ def test_step_2_takes_a_point_card_and_then_leaves_cards_alone(desk, bench, watc
 
 
 @pytest.mark.parametrize("lay", ["my-number-card", "licence"])
-def test_step_2_says_that_a_card_is_no_point_card_and_goes_on_waiting(desk, bench, watcher, lay):
+def test_step_2_says_that_a_card_is_no_point_card_and_goes_on_waiting(
+    desk: Any, bench: Any, watcher: Any, lay: Any
+) -> None:
     desk.start()
     desk.expect_service_card()
     bench.reader.insert(bench.card() if lay == "my-number-card" else driving_licence())
@@ -152,14 +169,16 @@ def test_step_2_says_that_a_card_is_no_point_card_and_goes_on_waiting(desk, benc
     assert isinstance(watcher.until(ServiceCardSeen).outcome, ServiceCardRead)
 
 
-def test_step_2_refuses_a_number_that_changes_at_each_tap(desk, bench, watcher):
+def test_step_2_refuses_a_number_that_changes_at_each_tap(
+    desk: Any, bench: Any, watcher: Any
+) -> None:
     desk.start()
     desk.expect_service_card()
     bench.reader.insert(felica_card(bytes.fromhex("08112233")))
     assert watcher.until(ServiceCardSeen).outcome == Stopped(Code.SERVICE_CARD_RANDOM)
 
 
-def test_step_3_runs_at_once_while_the_card_lies_there(desk, bench, watcher):
+def test_step_3_runs_at_once_while_the_card_lies_there(desk: Any, bench: Any, watcher: Any) -> None:
     card = not_linked_card(desk, bench, watcher)
     desk.commit_link(card, SID)
     assert watcher.next() == ReadingStarted()
@@ -168,7 +187,9 @@ def test_step_3_runs_at_once_while_the_card_lies_there(desk, bench, watcher):
     assert finished.outcome == Linked(Code.LINK_QUEUED, SID, 1)
 
 
-def test_step_3_asks_for_the_card_and_goes_on_when_it_comes(desk, bench, watcher):
+def test_step_3_asks_for_the_card_and_goes_on_when_it_comes(
+    desk: Any, bench: Any, watcher: Any
+) -> None:
     card = not_linked_card(desk, bench, watcher)
     desk.expect_service_card()
     bench.reader.insert(felica_card())
@@ -182,7 +203,9 @@ def test_step_3_asks_for_the_card_and_goes_on_when_it_comes(desk, bench, watcher
     assert isinstance(watcher.until(LinkFinished).outcome, Linked)
 
 
-def test_nobody_is_asked_for_a_card_when_the_service_id_is_taken(desk, bench, watcher):
+def test_nobody_is_asked_for_a_card_when_the_service_id_is_taken(
+    desk: Any, bench: Any, watcher: Any
+) -> None:
     bench.has_row(token_of(bench, OTHER), SID.text)
     card = not_linked_card(desk, bench, watcher)
     bench.reader.remove()
@@ -191,7 +214,9 @@ def test_nobody_is_asked_for_a_card_when_the_service_id_is_taken(desk, bench, wa
     assert watcher.next() == LinkFinished(Stopped(Code.SERVICE_ID_TAKEN))
 
 
-def test_another_card_at_step_3_is_a_swap_and_stores_nothing(desk, bench, watcher):
+def test_another_card_at_step_3_is_a_swap_and_stores_nothing(
+    desk: Any, bench: Any, watcher: Any
+) -> None:
     card = not_linked_card(desk, bench, watcher)
     bench.reader.remove()
     watcher.until(CardTaken)
@@ -202,7 +227,9 @@ def test_another_card_at_step_3_is_a_swap_and_stores_nothing(desk, bench, watche
     assert bench.store.queue() == []
 
 
-def test_a_point_card_left_on_the_reader_at_step_3_is_named(desk, bench, watcher):
+def test_a_point_card_left_on_the_reader_at_step_3_is_named(
+    desk: Any, bench: Any, watcher: Any
+) -> None:
     card = not_linked_card(desk, bench, watcher)
     desk.expect_service_card()
     bench.reader.insert(felica_card())
@@ -212,7 +239,7 @@ def test_a_point_card_left_on_the_reader_at_step_3_is_named(desk, bench, watcher
     assert bench.store.queue() == []
 
 
-def test_going_back_calls_a_wanted_card_off(desk, bench, watcher):
+def test_going_back_calls_a_wanted_card_off(desk: Any, bench: Any, watcher: Any) -> None:
     card = not_linked_card(desk, bench, watcher)
     bench.reader.remove()
     watcher.until(CardTaken)
@@ -224,7 +251,7 @@ def test_going_back_calls_a_wanted_card_off(desk, bench, watcher):
     assert bench.store.queue() == []
 
 
-def test_unlinking_runs_on_the_desk_too(desk, bench, watcher):
+def test_unlinking_runs_on_the_desk_too(desk: Any, bench: Any, watcher: Any) -> None:
     bench.has_row(token_of(bench), "ABCDEFGHI")
     card = bench.identified()
     desk.start()
@@ -234,7 +261,9 @@ def test_unlinking_runs_on_the_desk_too(desk, bench, watcher):
     assert isinstance(outcome, Linked)
 
 
-def test_the_card_view_reads_the_card_that_lies_there_or_the_next_one(desk, bench, watcher):
+def test_the_card_view_reads_the_card_that_lies_there_or_the_next_one(
+    desk: Any, bench: Any, watcher: Any
+) -> None:
     desk.start()
     desk.expect_nothing()
     desk.show_card()
@@ -248,7 +277,7 @@ def test_the_card_view_reads_the_card_that_lies_there_or_the_next_one(desk, benc
     assert isinstance(watcher.until(CardShown).outcome, CardDetail)
 
 
-def test_a_reader_that_vanishes_takes_its_card_along(desk, bench, watcher):
+def test_a_reader_that_vanishes_takes_its_card_along(desk: Any, bench: Any, watcher: Any) -> None:
     desk.start()
     desk.expect_lookup()
     bench.lay()
@@ -260,23 +289,23 @@ def test_a_reader_that_vanishes_takes_its_card_along(desk, bench, watcher):
 class _Broken:
     """Use cases with a bug in them."""
 
-    def __init__(self, visits):
+    def __init__(self, visits: Any) -> None:
         self._visits = visits
         self.broken = True
 
-    def lookup(self, *, handover):
+    def lookup(self, *, handover: Any) -> Any:
         if self.broken:
             secret = PAPER
             raise RuntimeError(f"card of {secret}")
         return self._visits.lookup(handover=handover)
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: Any) -> Any:
         return getattr(self._visits, name)
 
 
 def test_a_bug_is_said_and_logged_without_a_word_about_the_person_and_work_goes_on(
-    bench, watcher, monkeypatch, caplog
-):
+    bench: Any, watcher: Any, monkeypatch: Any, caplog: Any
+) -> None:
     monkeypatch.setattr(desk_module, "PAUSE_AFTER_BUG_SECONDS", 0.01)
     flows = _Broken(bench.visits)
     desk = Desk(bench.reader, flows, watcher, bench.clock)
@@ -293,7 +322,7 @@ def test_a_bug_is_said_and_logged_without_a_word_about_the_person_and_work_goes_
     assert PAPER[:14] not in caplog.text
 
 
-def test_stopping_is_quick_and_may_be_done_twice(desk, bench, watcher):
+def test_stopping_is_quick_and_may_be_done_twice(desk: Any, bench: Any, watcher: Any) -> None:
     desk.start()
     watcher.until(ReaderIs)
     begun = time.monotonic()
@@ -302,5 +331,5 @@ def test_stopping_is_quick_and_may_be_done_twice(desk, bench, watcher):
     assert time.monotonic() - begun < 1.0
 
 
-def test_a_desk_that_was_never_started_can_be_stopped(desk):
+def test_a_desk_that_was_never_started_can_be_stopped(desk: Any) -> None:
     desk.stop()

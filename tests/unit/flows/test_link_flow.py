@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
@@ -21,11 +23,11 @@ OTHER = "SAMPLE0000000299999002A"
 SID = ServiceId("2802121234")
 
 
-def token_of(bench, cn=PAPER):
+def token_of(bench: Any, cn: Any = PAPER) -> Any:
     return default_token(bench.provider_key, SubjectCn.parse(cn))
 
 
-def test_with_no_line_the_link_is_queued_and_good_here_at_once(bench):
+def test_with_no_line_the_link_is_queued_and_good_here_at_once(bench: Any) -> None:
     card = bench.identified()
     assert bench.linking.link(card, SID) == Linked(Code.LINK_QUEUED, SID, 1)
     outcome = bench.lookup.run()
@@ -33,7 +35,7 @@ def test_with_no_line_the_link_is_queued_and_good_here_at_once(bench):
     assert outcome.service_id == SID
 
 
-def test_with_the_servers_word_the_link_is_done(bench):
+def test_with_the_servers_word_the_link_is_done(bench: Any) -> None:
     bench.server.verdict = "applied"
     card = bench.identified()
     assert bench.linking.link(card, SID) == Linked(Code.LINKED, SID, 0)
@@ -48,7 +50,9 @@ def test_with_the_servers_word_the_link_is_done(bench):
         ("not_registered", Code.NOT_REGISTERED),
     ],
 )
-def test_a_conflict_that_comes_while_the_person_waits_is_told_and_leaves_nothing(bench, kind, code):
+def test_a_conflict_that_comes_while_the_person_waits_is_told_and_leaves_nothing(
+    bench: Any, kind: Any, code: Any
+) -> None:
     bench.server.verdict, bench.server.kind = "conflict", kind
     card = bench.identified()
     outcome = bench.linking.link(card, SID)
@@ -58,55 +62,55 @@ def test_a_conflict_that_comes_while_the_person_waits_is_told_and_leaves_nothing
     assert isinstance(bench.lookup.run(), NotLinked)
 
 
-def test_an_invalid_mutation_is_told_and_leaves_nothing(bench):
+def test_an_invalid_mutation_is_told_and_leaves_nothing(bench: Any) -> None:
     bench.server.verdict, bench.server.kind = "invalid", "certificate"
     assert bench.linking.link(bench.identified(), SID) == Stopped(Code.MUTATION_INVALID)
     assert bench.store.queue() == []
 
 
-def test_a_person_who_is_linked_already_sees_the_last_two_characters(bench):
+def test_a_person_who_is_linked_already_sees_the_last_two_characters(bench: Any) -> None:
     bench.has_row(token_of(bench), "ABCDEFGHI")
     outcome = bench.linking.link(bench.identified(), SID)
     assert outcome == Stopped(Code.LINK_DUPLICATE, {"last": "HI"})
     assert bench.store.queue() == []
 
 
-def test_a_service_id_of_two_characters_is_not_shown_at_all(bench):
+def test_a_service_id_of_two_characters_is_not_shown_at_all(bench: Any) -> None:
     bench.has_row(token_of(bench), "A1")
     outcome = bench.linking.link(bench.identified(), SID)
     assert outcome == Stopped(Code.LINK_DUPLICATE, {"last": ""})
 
 
-def test_a_service_id_of_another_person_is_taken(bench):
+def test_a_service_id_of_another_person_is_taken(bench: Any) -> None:
     bench.has_row(token_of(bench, OTHER), SID.text)
     assert bench.linking.link(bench.identified(), SID) == Stopped(Code.SERVICE_ID_TAKEN)
     assert bench.store.queue() == []
 
 
-def test_a_service_id_that_waits_for_another_person_here_is_taken(bench):
+def test_a_service_id_that_waits_for_another_person_here_is_taken(bench: Any) -> None:
     bench.linking.link(bench.identified(OTHER), SID)
     assert bench.linking.link(bench.identified(), SID) == Stopped(Code.SERVICE_ID_TAKEN)
 
 
-def test_a_suspended_person_is_not_linked_anew(bench):
+def test_a_suspended_person_is_not_linked_anew(bench: Any) -> None:
     bench.has_row(token_of(bench), "ABCDEFGHI", LinkStatus.SUSPENDED)
     assert bench.linking.link(bench.identified(), SID) == Stopped(Code.SUSPENDED)
 
 
-def test_another_card_at_step_3_is_a_swap(bench):
+def test_another_card_at_step_3_is_a_swap(bench: Any) -> None:
     card = bench.identified()
     bench.lay(OTHER)
     assert bench.linking.link(card, SID) == Stopped(Code.CARD_SWAPPED)
     assert bench.store.queue() == []
 
 
-def test_a_newer_certificate_of_the_same_person_is_a_swap_too(bench):
+def test_a_newer_certificate_of_the_same_person_is_a_swap_too(bench: Any) -> None:
     card = bench.identified()
     bench.lay(days_left=500)
     assert bench.linking.link(card, SID) == Stopped(Code.CARD_SWAPPED)
 
 
-def test_a_card_swapped_at_any_command_never_links_the_wrong_person(bench):
+def test_a_card_swapped_at_any_command_never_links_the_wrong_person(bench: Any) -> None:
     """Threat T5: the other card comes at each command of the second reading in turn."""
     card = bench.identified()
     commands_of_one_reading = len(bench.commands)
@@ -115,7 +119,7 @@ def test_a_card_swapped_at_any_command_never_links_the_wrong_person(bench):
         bench.lay()
         begin = len(bench.commands)
 
-        def swap(number, begin=begin, at=at):
+        def swap(number: Any, begin: Any = begin, at: Any = at) -> None:
             if number == begin + at:
                 bench.lay(OTHER)
 
@@ -129,7 +133,7 @@ def test_a_card_swapped_at_any_command_never_links_the_wrong_person(bench):
     assert len(bench.store.queue()) == 1
 
 
-def test_a_card_swapped_after_the_comparison_still_links_the_first_person(bench):
+def test_a_card_swapped_after_the_comparison_still_links_the_first_person(bench: Any) -> None:
     card = bench.identified()
     assert bench.linking.read_again(card) is None
     bench.lay(OTHER)
@@ -138,7 +142,9 @@ def test_a_card_swapped_after_the_comparison_still_links_the_first_person(bench)
     assert bench.store.lookup(token_of(bench, OTHER)) is None
 
 
-def test_the_server_alone_can_open_what_was_queued_and_finds_the_certificate(bench, monkeypatch):
+def test_the_server_alone_can_open_what_was_queued_and_finds_the_certificate(
+    bench: Any, monkeypatch: Any
+) -> None:
     private = X25519PrivateKey.generate()
     identity = bench.store.identity
     object.__setattr__(identity, "seal_key", private.public_key().public_bytes_raw())
@@ -155,7 +161,7 @@ def test_the_server_alone_can_open_what_was_queued_and_finds_the_certificate(ben
     assert card.der not in item.sealed
 
 
-def test_unlinking_by_presence_takes_the_service_id_away_at_once(bench):
+def test_unlinking_by_presence_takes_the_service_id_away_at_once(bench: Any) -> None:
     bench.has_row(token_of(bench), "ABCDEFGHI")
     card = bench.identified()
     bench.server.verdict = "applied"
@@ -165,7 +171,7 @@ def test_unlinking_by_presence_takes_the_service_id_away_at_once(bench):
     assert isinstance(bench.lookup.run(), NotLinked)
 
 
-def test_unlinking_offline_waits_and_holds_here(bench):
+def test_unlinking_offline_waits_and_holds_here(bench: Any) -> None:
     bench.has_row(token_of(bench), "ABCDEFGHI")
     outcome = bench.linking.unlink(bench.identified())
     assert isinstance(outcome, Linked)
@@ -173,16 +179,16 @@ def test_unlinking_offline_waits_and_holds_here(bench):
     assert isinstance(bench.lookup.run(), NotLinked)
 
 
-def test_there_is_nothing_to_unlink_where_there_is_no_link(bench):
+def test_there_is_nothing_to_unlink_where_there_is_no_link(bench: Any) -> None:
     assert bench.linking.unlink(bench.identified()) == Stopped(Code.NOT_LINKED)
 
 
-def test_a_suspended_link_is_not_taken_away_at_the_counter(bench):
+def test_a_suspended_link_is_not_taken_away_at_the_counter(bench: Any) -> None:
     bench.has_row(token_of(bench), "ABCDEFGHI", LinkStatus.SUSPENDED)
     assert bench.linking.unlink(bench.identified()) == Stopped(Code.SUSPENDED)
 
 
-def test_unlinking_with_another_card_is_a_swap(bench):
+def test_unlinking_with_another_card_is_a_swap(bench: Any) -> None:
     bench.has_row(token_of(bench), "ABCDEFGHI")
     card = bench.identified()
     bench.lay(OTHER)
@@ -190,11 +196,11 @@ def test_unlinking_with_another_card_is_a_swap(bench):
 
 
 class _FullDisk(CounterStore):
-    def queue_mutation(self, *args, **kwargs):
+    def queue_mutation(self, *args: Any, **kwargs: Any) -> int:
         raise StoreError(Code.STORE_FULL)
 
 
-def test_a_full_disk_is_said_and_nothing_was_promised(bench):
+def test_a_full_disk_is_said_and_nothing_was_promised(bench: Any) -> None:
     store = _FullDisk.open(Home(bench.store.home.path), clock=bench.clock)
     flow = LinkFlow(bench.reader, bench.judge, store, bench.server, bench.clock)
     card = bench.identified()

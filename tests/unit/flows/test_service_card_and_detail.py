@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from typing import Any
 
 import pytest
 
@@ -22,15 +23,15 @@ class _Line:
     def __init__(self) -> None:
         self.nudged = 0
 
-    def line(self):
+    def line(self) -> Any:
         return LineState.DOWN, 12.0
 
-    def nudge(self):
+    def nudge(self) -> None:
         self.nudged += 1
 
 
 @pytest.fixture
-def counter(bench):
+def counter(bench: Any) -> Any:
     return CounterDesk(
         store=bench.store,
         line=_Line(),
@@ -42,35 +43,35 @@ def counter(bench):
     )
 
 
-def test_typed_text_is_normalised_before_it_is_judged():
+def test_typed_text_is_normalised_before_it_is_judged() -> None:
     assert check_service_id(" ａｂｃ123 ", ServiceIdFormat()) == ServiceCardRead(
         ServiceId("ABC123")
     )
 
 
-def test_the_wrong_character_is_counted_from_one():
+def test_the_wrong_character_is_counted_from_one() -> None:
     outcome = check_service_id("AB_C", ServiceIdFormat())
     assert outcome == Stopped(Code.SERVICE_ID_MALFORMED, {"position": "3"})
 
 
-def test_a_my_number_is_turned_away_and_not_repeated():
+def test_a_my_number_is_turned_away_and_not_repeated() -> None:
     assert check_service_id("123456789018", ServiceIdFormat()) == Stopped(
         Code.SERVICE_ID_IS_MY_NUMBER
     )
 
 
 @pytest.mark.parametrize("text", ["\x1b[2J", "\u202e123", "", "A" * 33, "[red]A[/]"])
-def test_hostile_text_is_no_service_id(text):
+def test_hostile_text_is_no_service_id(text: Any) -> None:
     outcome = check_service_id(text, ServiceIdFormat())
     assert isinstance(outcome, Stopped)
     assert outcome.code is Code.SERVICE_ID_MALFORMED
 
 
-def show(bench):
+def show(bench: Any) -> Any:
     return CardDetailFlow(bench.reader, bench.judge, bench.clock).run()
 
 
-def test_the_card_view_says_what_the_certificate_says(bench):
+def test_the_card_view_says_what_the_certificate_says(bench: Any) -> None:
     bench.lay()
     detail = show(bench)
     assert isinstance(detail, CardDetail)
@@ -80,7 +81,7 @@ def test_the_card_view_says_what_the_certificate_says(bench):
     assert detail.pin_tries_left == 3
 
 
-def test_the_card_view_of_a_refused_card_names_the_failed_check(bench):
+def test_the_card_view_of_a_refused_card_names_the_failed_check(bench: Any) -> None:
     bench.lay(variant=Variant.EXPIRED)
     detail = show(bench)
     assert isinstance(detail, CardDetail)
@@ -88,24 +89,24 @@ def test_the_card_view_of_a_refused_card_names_the_failed_check(bench):
     assert detail.days_left < 0
 
 
-def test_the_card_view_has_nothing_to_show_of_another_card(bench):
+def test_the_card_view_has_nothing_to_show_of_another_card(bench: Any) -> None:
     bench.reader.insert(driving_licence())
     assert show(bench) == Stopped(Code.CARD_NOT_JPKI)
 
 
-def test_the_card_view_of_garbage_is_a_code(bench):
+def test_the_card_view_of_garbage_is_a_code(bench: Any) -> None:
     bench.lay(fault=Fault(FaultName.GARBAGE_CERTIFICATE))
     assert show(bench) == Stopped(Code.CERTIFICATE_MALFORMED)
 
 
-def test_nothing_about_the_person_stands_in_a_repr(bench):
+def test_nothing_about_the_person_stands_in_a_repr(bench: Any) -> None:
     card = bench.identified()
     detail = show(bench)
     for value in (card, detail, bench.lookup.run()):
         assert "1C2410DF79DGEL" not in repr(value)
 
 
-def test_the_status_counts_what_waits_and_masks_it(bench, counter):
+def test_the_status_counts_what_waits_and_masks_it(bench: Any, counter: Any) -> None:
     bench.linking.link(bench.identified(), ServiceId("2802121234"))
     status = counter.status()
     assert (status.waiting, status.attention, status.simulated) == (1, 0, True)
@@ -115,7 +116,7 @@ def test_the_status_counts_what_waits_and_masks_it(bench, counter):
     assert item.state is QueueState.WAITING
 
 
-def test_only_a_parked_mutation_can_be_sent_again(bench, counter):
+def test_only_a_parked_mutation_can_be_sent_again(bench: Any, counter: Any) -> None:
     bench.linking.link(bench.identified(), ServiceId("2802121234"))
     assert not counter.retry(1)
     for _ in range(3):
@@ -125,12 +126,12 @@ def test_only_a_parked_mutation_can_be_sent_again(bench, counter):
     assert counter.line.nudged == 1
 
 
-def test_the_test_key_sends_the_marked_value(counter, bench):
+def test_the_test_key_sends_the_marked_value(counter: Any, bench: Any) -> None:
     assert counter.test_handover().code is Code.HANDED_OVER
     assert bench.till.got == ["TEST-0000"]
 
 
-def test_the_export_is_private_and_written_over(counter, bench):
+def test_the_export_is_private_and_written_over(counter: Any, bench: Any) -> None:
     bench.lay()
     detail = show(bench)
     first = counter.export_card(detail)
