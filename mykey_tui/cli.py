@@ -10,7 +10,6 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 
 WAIT_SECONDS = 60.0
 WAIT_SECONDS_MAX = 3600.0
@@ -26,6 +25,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. No traceback reaches a person."""
     arguments = _parser().parse_args(argv)
     if arguments.version:
+        # Costs as much as all other imports before the first paint.
+        from importlib.metadata import version  # noqa: PLC0415
+
         print(f"mykey-tui {version('mykey-tui')}")  # noqa: T201  # the answer to --version
         return 0
     try:

@@ -10,7 +10,7 @@ import gettext
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, unique
-from importlib.resources import files
+from pathlib import Path
 
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.text import safe
@@ -55,7 +55,9 @@ class Catalog:
 
     def __init__(self, language: Language) -> None:
         self.language = language
-        path = files("mykey_tui.i18n") / language.value / "LC_MESSAGES" / "mykey.mo"
+        # A plain path: importlib.resources is slow to import, and this is on the way to the
+        # first paint.
+        path = Path(__file__).parent / language.value / "LC_MESSAGES" / "mykey.mo"
         with path.open("rb") as file:
             self._messages = gettext.GNUTranslations(file)
 
