@@ -198,6 +198,25 @@ class CounterScreen(Screen[None], inherit_bindings=False):
         """Change the language."""
         self.host.change_language()
 
+    def demo_hands(self) -> tuple[Action, ...]:
+        """The hands of a demo, for screens that take cards: cut or mend the line, open the tray."""
+        demo = self.host.services.demo if self.host.services is not None else None
+        if demo is None:
+            return ()
+        return (actions.MEND if demo.line_is_cut() else actions.CUT, actions.TRAY)
+
+    def do_tray(self) -> None:
+        """Open the demo's tray."""
+        self.host.lay(Overlay.TRAY)
+
+    def do_cut(self) -> None:
+        """Cut the line of the demo, or mend it."""
+        services = self.host.services
+        if services is not None and services.demo is not None:
+            services.demo.set_line_cut(not services.demo.line_is_cut())
+
+    do_mend = do_cut
+
     def do_back(self) -> None:
         """Go back to where one came from; always safe."""
         self.host.back()

@@ -96,7 +96,8 @@ class CardScreen(CounterScreen):
 
     def offered(self) -> tuple[Action, ...]:
         """Export, read again."""
-        return (actions.EXPORT, actions.AGAIN, actions.BACK, actions.HELP, actions.LANGUAGE)
+        ends = (actions.BACK, actions.HELP, actions.LANGUAGE)
+        return (actions.EXPORT, actions.AGAIN, *ends, *self.demo_hands())
 
     def stage(self) -> list[Line]:
         """The fields."""

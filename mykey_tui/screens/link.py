@@ -78,7 +78,8 @@ class LinkScreen(CounterScreen):
             first: tuple[Action, ...] = (actions.REGISTER, actions.AGAIN)
         else:
             first = (actions.ENTER,)
-        return (*first, actions.BACK, actions.HELP, actions.LANGUAGE)
+        ends = (actions.BACK, actions.HELP, actions.LANGUAGE)
+        return (*first, *ends, *self.demo_hands())
 
     def stage(self) -> list[Line]:
         """The steps or the answer."""

@@ -65,14 +65,10 @@ class ReceptionScreen(CounterScreen):
     def offered(self) -> tuple[Action, ...]:
         """All places, and in a demo the hands that lay cards and cut the line."""
         places = (actions.HELP, actions.LINK, actions.QUEUE, actions.CARD)
-        ends: tuple[Action, ...] = (actions.LANGUAGE, actions.LEAVE, actions.TEST)
-        services = self.host.services
-        middle: tuple[Action, ...] = ()
-        if services is not None and services.demo is not None:
-            line = actions.MEND if services.demo.line_is_cut() else actions.CUT
-            middle = (line, actions.TRAY)
-            ends = (*ends, actions.TOUR)
-        return (*places, *middle, *ends, actions.ENTER, actions.BACK)
+        hands = self.demo_hands()
+        ends = (actions.LANGUAGE, actions.LEAVE, actions.TEST)
+        tour = (actions.TOUR,) if hands else ()
+        return (*places, *hands, *ends, *tour, actions.ENTER, actions.BACK)
 
     def stage(self) -> list[Line]:
         """What is shown now."""
@@ -82,8 +78,7 @@ class ReceptionScreen(CounterScreen):
         """The card is asked back before anything else is said."""
         if self._forgotten:
             return left(self.face.text("reception.forgotten"), Role.WARN, indent=1)
-        services = self.host.services
-        demo = services is not None and services.demo is not None
+        demo = bool(self.demo_hands())
         return left(next_words(self.shown, self.face, demo=demo), indent=1)
 
     def entered(self) -> None:
@@ -180,10 +175,6 @@ class ReceptionScreen(CounterScreen):
         """Open the card view."""
         self.host.go(Place.CARD)
 
-    def do_tray(self) -> None:
-        """Open the demo's tray."""
-        self.host.lay(Overlay.TRAY)
-
     def do_tour(self) -> None:
         """Open the demo's tour."""
         self.host.lay(Overlay.TOUR)
@@ -191,14 +182,6 @@ class ReceptionScreen(CounterScreen):
     def do_leave(self) -> None:
         """Ask before ending."""
         self.host.lay(Overlay.LEAVE)
-
-    def do_cut(self) -> None:
-        """Cut the line of the demo, or mend it."""
-        services = self.host.services
-        if services is not None and services.demo is not None:
-            services.demo.set_line_cut(not services.demo.line_is_cut())
-
-    do_mend = do_cut
 
     def do_test(self) -> None:
         """Send the marked test value to the till."""

@@ -19,6 +19,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 POLL_SECONDS = 0.05
 WAIT_SECONDS = 20.0
+ESCAPE_SECONDS = 0.3
 ENDED = "ENDED:"
 LINGER_SECONDS = 60
 """How long the pane stays readable after the program's end."""
@@ -68,6 +69,11 @@ class Terminal:
         for key in keys:
             self.tmux("send-keys", "-t", "t", key)
             time.sleep(TYPIST_SECONDS)
+
+    def leave_with_escape(self) -> None:
+        """Escape, and long enough alone that nobody takes it for the start of another key."""
+        self.press("Escape")
+        time.sleep(ESCAPE_SECONDS)
 
     def type_slowly(self, text: str) -> None:
         for character in text:
