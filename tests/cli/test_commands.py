@@ -58,7 +58,7 @@ def person(number: int, **how: Any) -> CardFile:
     return make_card(f"PEOPLE{number:08d}99999{number:03d}A", at=datetime.now(UTC), **how)
 
 
-def test_a_visit_from_not_linked_to_unlinked(said: Any, enrolled: Any, lay: Any, site: Any) -> Any:
+def test_a_visit_from_not_linked_to_unlinked(said: Any, enrolled: Any, lay: Any, site: Any) -> None:
     home = enrolled()
     reader = lay(person(1))
 
