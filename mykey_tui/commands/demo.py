@@ -65,6 +65,7 @@ def _run(folder: DemoFolder, output: Output, stack: ExitStack) -> int:
         output.tell("cli.demo.cards")
         set_up(folder, server, tray)
         folder.mark_ready(urlsplit(server.url).port or 0)
+    server.dismiss_operator()
     reader, line = EmulatedReader(), LineSwitch()
     reaches = tcp_probe(server.url)
     hands = Hands(

@@ -85,6 +85,12 @@ class DemoServer:
         except (OSError, ValueError) as error:
             raise DemoError(step) from error
 
+    def dismiss_operator(self) -> None:
+        """No more commands: the operator's process and its memory go."""
+        if self._operating is not None:
+            _end(self._operating)
+            self._operating = None
+
     def __exit__(
         self,
         kind: type[BaseException] | None,
@@ -96,11 +102,17 @@ class DemoServer:
         for process in processes:
             process.terminate()
         for process in processes:
-            try:
-                process.communicate(timeout=STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.communicate()
+            _end(process)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End a process, gently first, and close its pipes."""
+    process.terminate()
+    try:
+        process.communicate(timeout=STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
 
 
 def _start(*arguments: str) -> subprocess.Popen[str]:
