@@ -134,8 +134,9 @@ class PushItem(Struct, frozen=True, forbid_unknown_fields=True):
     """One numbered mutation. `sealed` is opened by the server alone; `prev` chains the items."""
 
     mid: Mid
-    op: Literal["link", "unlink"]
-    v: int
+    op: Annotated[str, Meta(min_length=1, max_length=16)]
+    """`link` or `unlink`; another one, from a newer counter, is `invalid{op}` for itself alone."""
+    v: Annotated[int, Meta(ge=1, lt=2**31)]
     token: Token
     sid: Annotated[str, Meta(min_length=0, max_length=32)]
     seen_seq: Seq
@@ -154,11 +155,16 @@ class PushRequest(Struct, frozen=True, forbid_unknown_fields=True):
     items: Annotated[list[PushItem], Meta(max_length=PUSH_ITEMS_MAX)]
 
 
-VerdictName: TypeAlias = Literal["applied", "already", "conflict", "invalid", "retry"]
+VerdictName: TypeAlias = Literal["applied", "already", "conflict", "invalid", "held", "retry"]
 
 
 class ItemVerdict(Struct, frozen=True, omit_defaults=True):
-    """What became of one mutation: final, stored, and the same at every replay (but `retry`).
+    """What became of one mutation.
+
+    `applied`, `already`, `conflict` and `invalid` are final: stored, and the same at every replay.
+    `held` is stored and not final: the server could not decide this item now (its own anchors,
+    clock or code), later items go on, and the same bytes sent again are decided then. `retry` is
+    not stored: the item waits behind a missing number.
 
     `kind` says which conflict (`key_linked`, `sid_taken`, `id_suspended`, `id_revoked`,
     `id_renewed`, `not_registered`) or which field is invalid (`op`, `sid`, `seal`, `token`,
