@@ -7,7 +7,6 @@ watch tell is posted as messages: no thread ever touches a widget.
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -20,14 +19,20 @@ from textual.message import Message
 from textual.screen import Screen
 
 from mykey_tui.domain.codes import Code
-from mykey_tui.domain.errors import MyKeyError
-from mykey_tui.flows.desk_events import DeskEvent, ReaderIs, ReadingStarted
+from mykey_tui.flows.desk_events import (
+    CardForgotten,
+    CardTaken,
+    DeskEvent,
+    ReaderIs,
+    ReadingStarted,
+)
 from mykey_tui.flows.outcomes import IdentifiedCard, Status
 from mykey_tui.flows.services import Services
 from mykey_tui.i18n.catalog import Catalog, Language
+from mykey_tui.screens.background import BackgroundCalls
 from mykey_tui.screens.base import CounterScreen
 from mykey_tui.screens.crash import crash_report, crash_words
-from mykey_tui.screens.host import Face, Overlay, Place, failure_code
+from mykey_tui.screens.host import Face, Overlay, Place
 from mykey_tui.screens.places import overlay_screen, place_screen
 from mykey_tui.screens.profile import RenderProfile
 from mykey_tui.screens.reception import ReceptionScreen
@@ -45,7 +50,7 @@ EXIT_CANNOT_START = 3
 _log = logging.getLogger(__name__)
 
 
-class MyKeyApp(ScanRouting, App[None], inherit_bindings=False):
+class MyKeyApp(ScanRouting, BackgroundCalls, App[None], inherit_bindings=False):
     """The counter's screen.
 
     `build` is called once in a thread, after the first paint, with the function that takes desk
@@ -74,12 +79,6 @@ class MyKeyApp(ScanRouting, App[None], inherit_bindings=False):
             """Only the latest counts."""
             return isinstance(message, MyKeyApp.StatusIs)
 
-    @dataclass
-    class Back(Message):
-        """A background call came back: run this on the screen's thread."""
-
-        call: Callable[[], None]
-
     def __init__(
         self,
         build: Build,
@@ -99,6 +98,7 @@ class MyKeyApp(ScanRouting, App[None], inherit_bindings=False):
         self._services: Services | None = None
         self._status: Status | None = None
         self._trouble: Code | None = None
+        self._card_lies = self._card_forgotten = False
         self._watch: StatusWatch | None = None
         self.hold_bursts(scan_gap_seconds)
         self.register_theme(theme_of(profile))
@@ -126,6 +126,16 @@ class MyKeyApp(ScanRouting, App[None], inherit_bindings=False):
         """Why there is no status."""
         return self._trouble
 
+    @property
+    def card_lies(self) -> bool:
+        """Whether a card lies on the reader."""
+        return self._card_lies
+
+    @property
+    def card_forgotten(self) -> bool:
+        """Whether it should have been taken by now."""
+        return self._card_forgotten
+
     def get_default_screen(self) -> Screen[None]:
         """The reception lies under everything (never DEFAULT_MODE, which crashes with an Input)."""
         return ReceptionScreen(self)
@@ -142,36 +152,12 @@ class MyKeyApp(ScanRouting, App[None], inherit_bindings=False):
         """Take a desk event from any thread."""
         self.post_message(self.DeskHappened(event))
 
-    def background(
-        self, work: Callable[[], T], done: Callable[[T], None], failed: Callable[[Code], None]
-    ) -> None:
-        """Run `work` in a thread; see `Host.background`. A bug in it ends the program."""
-
-        def run() -> None:
-            try:
-                result = work()
-            except MyKeyError as error:
-                _log.warning("background call failed: %s", failure_code(error).value)
-                self.post_message(self.Back(partial(failed, failure_code(error))))
-            except Exception as error:  # noqa: BLE001  # the thread's outermost frame: the app ends with it
-                self._crash_from_thread(error)
-            else:
-                self.post_message(self.Back(partial(done, result)))
-
-        threading.Thread(target=run, name="background", daemon=True).start()
-
-    def _crash_from_thread(self, error: Exception) -> None:
-        def again() -> None:
-            raise error
-
-        self.post_message(self.Back(again))
-
     def _services_built(self, services: Services) -> None:
         self._services = services
         self._watch = StatusWatch(
             services.counter,
             self._tell_status,
-            self._crash_from_thread,
+            self.crash_from_thread,
         )
         services.desk.start()
         self._watch.start()
@@ -256,11 +242,22 @@ class MyKeyApp(ScanRouting, App[None], inherit_bindings=False):
 
     @on(DeskHappened)
     def _desk_happened(self, message: DeskHappened) -> None:
-        if isinstance(message.event, ReadingStarted) and self.counter_screen.is_overlay:
-            self.back()
-        if isinstance(message.event, ReaderIs) and self._watch is not None:
-            self._watch.nudge()
+        match message.event:
+            case ReadingStarted():
+                self._card_lies, self._card_forgotten = True, False
+                while self.counter_screen.gives_way:
+                    self.back()
+            case CardTaken():
+                self._card_lies = self._card_forgotten = False
+            case CardForgotten():
+                self._card_forgotten = True
+                self.bell()
+            case ReaderIs() if self._watch is not None:
+                self._watch.nudge()
+            case _:
+                pass  # The screens' own business.
         self.base_screen.desk_event(message.event)
+        self.counter_screen.repaint()
 
     @on(StatusIs)
     def _status_is(self, message: StatusIs) -> None:
@@ -271,10 +268,6 @@ class MyKeyApp(ScanRouting, App[None], inherit_bindings=False):
         self.counter_screen.status_changed()
         if first:
             self.counter_screen.repaint()
-
-    @on(Back)
-    def _back_from_background(self, message: Back) -> None:
-        message.call()
 
     def scanned(self, text: str) -> None:
         """A barcode came, wherever the focus was."""

@@ -85,6 +85,11 @@ class CounterScreen(Screen[None], inherit_bindings=False):
         self.flash(self.face.text("why.scan"))
 
     @property
+    def gives_way(self) -> bool:
+        """Whether a card that is laid closes this screen, to be answered on the one below."""
+        return self.is_overlay
+
+    @property
     def takes_text(self) -> bool:
         """While true, digits and letters go into a field and are no keys."""
         return False
@@ -143,7 +148,11 @@ class CounterScreen(Screen[None], inherit_bindings=False):
         return key_line(self.offered(), self.face, width, digits=not self.takes_text)
 
     def _next_line(self) -> Line:
-        return left(self._flash, Role.STRONG, indent=1) if self._flash else self.next_step()
+        if self._flash:
+            return left(self._flash, Role.STRONG, indent=1)
+        if self.host.card_forgotten:
+            return left(self.face.text("reception.forgotten"), Role.WARN, indent=1)
+        return self.next_step()
 
     def _paint(self, part: str, lines: list[Line], width: int) -> None:
         wanted = (tuple(lines), width, self.face.profile.render)

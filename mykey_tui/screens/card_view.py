@@ -5,15 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from textual.timer import Timer
-
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.text import safe
 from mykey_tui.flows.desk_events import (
-    READING_DEADLINE_SECONDS,
     CardShown,
     CardTaken,
-    CardWanted,
     DeskEvent,
     ReadingStarted,
 )
@@ -21,12 +17,24 @@ from mykey_tui.flows.outcomes import CardDetail, CardDetailOutcome, Stopped
 from mykey_tui.screens import actions
 from mykey_tui.screens.actions import Action
 from mykey_tui.screens.base import CounterScreen
+from mykey_tui.screens.deadline import ReadingDeadline
 from mykey_tui.screens.host import Face, Host
-from mykey_tui.screens.layout import Line, Role, centre, left, padded, rows, wrap
+from mykey_tui.screens.layout import (
+    BLANK,
+    STAGE_WIDTH,
+    Line,
+    Role,
+    centre,
+    left,
+    padded,
+    rows,
+    wrap,
+)
 from mykey_tui.screens.reception_view import said
 
 JAPAN = timezone(timedelta(hours=9), "JST")
 _NAME_WIDTH = 26
+_VALUE_ROWS_MAX = 3
 _PATH_LENGTH_MAX = 56
 """So much of a path fits in row 21; its end is the part that one looks for."""
 
@@ -51,13 +59,13 @@ def card_stage(outcome: CardDetailOutcome | None, face: Face, *, reading: bool) 
         ("key", detail.key),
         ("tries", face.text(tries, count=detail.pin_tries_left or 0)),
     )
+    shown = [row for name, value in fields for row in _field(face.text(f"card.{name}"), value)]
     role = Role.STRONG if detail.verdict is None else Role.WARN
+    code = detail.verdict.value if detail.verdict else ""
+    judged = [*_field(face.text("card.verdict"), verdict, role), *_field("", code, role)]
     return rows(
         (0, centre(face.text("card.title"), Role.STRONG)),
-        (2, [_field(face.text(f"card.{name}"), value) for name, value in fields]),
-        (10, _field(face.text("card.verdict"), verdict, role)),
-        (11, _field("", detail.verdict.value if detail.verdict else "", role)),
-        (13, [left(row) for row in wrap(face.text("card.not.checked"))]),
+        (2, [*shown, BLANK, *judged, *(left(row) for row in wrap(face.text("card.not.checked")))]),
     )
 
 
@@ -68,10 +76,13 @@ def _verdict(detail: CardDetail, face: Face) -> str:
     return face.code(detail.verdict, values).say
 
 
-def _field(name: str, value: str, role: Role = Role.STRONG) -> Line:
-    return Line(
-        (("  ", Role.PLAIN), (padded(name, _NAME_WIDTH), Role.DIM), (safe(value, 128), role))
-    )
+def _field(name: str, value: str, role: Role = Role.STRONG) -> list[Line]:
+    """A field, on a second row where its value is long (an issuer's name is)."""
+    rows_of_value = wrap(safe(value, 128), STAGE_WIDTH - 2 - _NAME_WIDTH)[:_VALUE_ROWS_MAX]
+    return [
+        Line((("  ", Role.PLAIN), (padded("" if n else name, _NAME_WIDTH), Role.DIM), (row, role)))
+        for n, row in enumerate(rows_of_value)
+    ]
 
 
 def _day(moment: datetime) -> str:
@@ -92,7 +103,7 @@ class CardScreen(CounterScreen):
         super().__init__(host)
         self._outcome: CardDetailOutcome | None = None
         self._reading = False
-        self._deadline: Timer | None = None
+        self._deadline = ReadingDeadline(self, self._too_slow)
 
     def offered(self) -> tuple[Action, ...]:
         """Export, read again."""
@@ -109,8 +120,9 @@ class CardScreen(CounterScreen):
         return left(self.face.text("card.next" if done else "card.next.lay"), indent=1)
 
     def entered(self) -> None:
-        """Ask for the card."""
+        """Ask for the card. No card laid here is looked up: the till must not hear of it."""
         if self.host.services is not None:
+            self.host.services.desk.expect_nothing()
             self.host.services.desk.show_card()
 
     def forget(self) -> None:
@@ -123,22 +135,21 @@ class CardScreen(CounterScreen):
         match event:
             case ReadingStarted():
                 self._read(None, reading=True)
-                self._deadline = self.set_timer(READING_DEADLINE_SECONDS, self._too_slow)
+                self._deadline.start()
             case CardShown(outcome):
                 self._read(outcome)
-            case CardWanted():
-                self._read(None)
             case CardTaken() if self._reading:
                 self._read(Stopped(Code.CARD_REMOVED))
+                self.entered()
+            case CardTaken() if self._outcome is not None:
+                self.entered()  # The next card is shown as well; this one's content stays till then.
             case _:
                 return
         self.repaint()
 
     def _read(self, outcome: CardDetailOutcome | None, *, reading: bool = False) -> None:
         self._outcome, self._reading = outcome, reading
-        if self._deadline is not None:
-            self._deadline.stop()
-            self._deadline = None
+        self._deadline.stop()
 
     def _too_slow(self) -> None:
         self._read(Stopped(Code.CARD_SLOW))

@@ -93,6 +93,16 @@ class Host(Protocol):
         """Why no status can be had."""
         ...
 
+    @property
+    def card_lies(self) -> bool:
+        """Whether a card lies on the reader, as far as its happenings tell."""
+        ...
+
+    @property
+    def card_forgotten(self) -> bool:
+        """Whether the card that lies there should have been taken by now."""
+        ...
+
     def background(
         self, work: Callable[[], T], done: Callable[[T], None], failed: Callable[[Code], None]
     ) -> None:

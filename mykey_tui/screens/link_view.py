@@ -38,14 +38,18 @@ class LinkState:
     reading: bool = False
     wanted: bool = False
     """Step 3 waits for the resident's card, to compare."""
+    swap: bool = False
+    """The service card lies in its way."""
     message: Stopped | None = None
     outcome: Linked | Stopped | None = None
 
 
-def link_stage(state: LinkState, status: Status | None, face: Face) -> list[Line]:
+def link_stage(
+    state: LinkState, status: Status | None, face: Face, *, card_lies: bool
+) -> list[Line]:
     """The stage: the steps, or the answer when it is there."""
     if isinstance(state.outcome, Linked):
-        return finished(state.outcome, face)
+        return finished(state.outcome, face, card_lies=card_lies)
     if state.outcome is not None:
         return said(state.outcome, face)
     return rows(
@@ -126,7 +130,8 @@ def _third(state: LinkState, face: Face) -> Line:
 
 def _below(state: LinkState, status: Status | None, face: Face) -> list[Line]:
     if state.wanted:
-        return [centre(face.text("link.lay.again"), Role.WARN)]
+        key = "link.swap.cards" if state.swap else "link.lay.again"
+        return [centre(face.text(key), Role.WARN)]
     if state.message is not None:
         text = face.code(state.message.code, state.message.values)
         title = face.marked("bad", text.title)

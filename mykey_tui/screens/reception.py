@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from textual.timer import Timer
-
 from mykey_tui.card.connection import ReaderState
 from mykey_tui.domain.codes import Code
 from mykey_tui.flows.desk_events import (
-    READING_DEADLINE_SECONDS,
     CardForgotten,
     CardShown,
     CardTaken,
@@ -25,8 +22,9 @@ from mykey_tui.flows.outcomes import HandOver, NotLinked, Stopped
 from mykey_tui.screens import actions
 from mykey_tui.screens.actions import Action
 from mykey_tui.screens.base import CounterScreen
+from mykey_tui.screens.deadline import ReadingDeadline
 from mykey_tui.screens.host import Host, Overlay, Place
-from mykey_tui.screens.layout import Line, Role, left
+from mykey_tui.screens.layout import Line, left
 from mykey_tui.screens.reception_view import (
     CannotStart,
     Preparing,
@@ -57,10 +55,8 @@ class ReceptionScreen(CounterScreen):
     def __init__(self, host: Host) -> None:
         super().__init__(host)
         self.shown: Shown = Preparing()
-        self._card_lies = False
-        self._forgotten = False
         self._trouble: Code | None = None
-        self._deadline: Timer | None = None
+        self._deadline = ReadingDeadline(self, self._too_slow)
 
     def offered(self) -> tuple[Action, ...]:
         """All places, and in a demo the hands that lay cards and cut the line."""
@@ -72,12 +68,10 @@ class ReceptionScreen(CounterScreen):
 
     def stage(self) -> list[Line]:
         """What is shown now."""
-        return reception(self.shown, self.face, card_lies=self._card_lies)
+        return reception(self.shown, self.face, card_lies=self.host.card_lies)
 
     def next_step(self) -> Line:
-        """The card is asked back before anything else is said."""
-        if self._forgotten:
-            return left(self.face.text("reception.forgotten"), Role.WARN, indent=1)
+        """What the state at hand leads to."""
         demo = bool(self.demo_hands())
         return left(next_words(self.shown, self.face, demo=demo), indent=1)
 
@@ -104,32 +98,25 @@ class ReceptionScreen(CounterScreen):
         self.calm()
         match event:
             case ReadingStarted():
-                self._card_lies, self._forgotten = True, False
                 self._show(Reading())
-                self._deadline = self.set_timer(READING_DEADLINE_SECONDS, self._too_slow)
+                self._deadline.start()
             case LookedUp(outcome) | LinkFinished(outcome):
                 self._show(outcome)
             case CardTaken():
-                self._card_lies = self._forgotten = False
                 if isinstance(self.shown, Reading):
                     self._show(Stopped(Code.CARD_REMOVED))
-            case CardForgotten():
-                self._forgotten = True
-                self.app.bell()
             case ReaderIs(state):
                 self._trouble = _TROUBLE.get(state)
                 if isinstance(self.shown, Waiting):
                     self.shown = Waiting(self._trouble)
-            case ServiceCardSeen() | CardWanted() | CardShown():
-                pass  # Asked for by a screen that was closed meanwhile.
+            case CardForgotten() | ServiceCardSeen() | CardWanted() | CardShown():
+                pass  # The frame says the first; a screen that was closed asked for the others.
             case _:
                 assert_never(event)
         self.repaint()
 
     def _show(self, shown: Shown) -> None:
-        if self._deadline is not None:
-            self._deadline.stop()
-            self._deadline = None
+        self._deadline.stop()
         self.shown = shown
 
     def _too_slow(self) -> None:

@@ -72,7 +72,7 @@ def reception(shown: Shown, face: Face, *, card_lies: bool) -> list[Line]:
         case NotLinked():
             lines = _not_linked(shown, face)
         case Linked():
-            lines = finished(shown, face)
+            lines = finished(shown, face, card_lies=card_lies)
         case Tested(handover):
             lines = _tested(handover, face)
         case Stopped():
@@ -158,7 +158,7 @@ def said(stopped: Stopped, face: Face) -> list[Line]:
     )
 
 
-def finished(linked: Linked, face: Face) -> list[Line]:
+def finished(linked: Linked, face: Face, *, card_lies: bool) -> list[Line]:
     """The link (or its removal) is stored."""
     text = face.code(linked.code, {"count": str(linked.waiting)})
     number = safe(linked.service_id.text, 32) if linked.service_id else ""
@@ -168,6 +168,7 @@ def finished(linked: Linked, face: Face) -> list[Line]:
         (6, centre(number, Role.STRONG)),
         (9, [centre(row) for row in wrap(text.say)]),
         (12, [centre(row, Role.STRONG) for row in wrap(text.next)]),
+        (15, centre(face.text("reception.take") if card_lies else "", Role.STRONG)),
     )
 
 

@@ -157,7 +157,7 @@ class FakeCounter:
 
 
 CARDS = (
-    SampleCard("1", "登録ずみのカード", "Linked card", "会員番号が出ます", "its number appears"),
+    SampleCard("1", "登録済みのカード", "Linked card", "会員番号が出ます", "its number appears"),
     SampleCard("2", "未登録のカード", "Card not linked", "登録をはじめられます", "can be linked"),
     SampleCard("3", "停止中のカード", "Suspended card", "受付できません L-SUSP", "refused, L-SUSP"),
     SampleCard("4", "期限切れのカード", "Expired card", "受付できません C-EXPIRED", "C-EXPIRED"),

@@ -12,11 +12,13 @@ from pathlib import Path
 
 import pytest
 from babel.messages.pofile import read_po
+from rich.cells import cell_len
 
 from mykey_tui.domain.codes import Code
 from mykey_tui.i18n.catalog import Catalog, Language
 from mykey_tui.screens import actions
-from mykey_tui.screens.layout import TEXT_WIDTH, cell_len, wrap
+from mykey_tui.screens.key_sheet import key_sheet
+from mykey_tui.screens.layout import TEXT_WIDTH, wrap
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "mykey_tui"
@@ -139,9 +141,24 @@ def test_every_text_wraps_into_rows_that_fit_and_loses_nothing() -> None:
         assert "".join(rows).replace(" ", "") == text.replace(" ", "").replace("\n", "")
 
 
+_ONE_ROW = re.compile(
+    r"(next|why|dead|link\.next|card\.next|profile\.why\.short)\..*|.*\.next|reception\.(demo|forgotten)"
+)
+
+
+def test_what_stands_in_row_21_fits_in_one_row() -> None:
+    keys = [key for key in JA if _ONE_ROW.fullmatch(key) and not key.startswith("code.")]
+    assert len(keys) > 20, "the canary"
+    assert [key for key in keys if cell_len(JA[key]) > 78 or cell_len(EN[key]) > 78] == []
+
+
 def test_reading_the_catalogue_needs_the_standard_library_alone() -> None:
     program = (
         "import sys, mykey_tui.i18n.catalog as c; c.Catalog(c.Language.JAPANESE);"
         "assert not {'babel', 'textual', 'rich'} & sys.modules.keys()"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60, cwd=ROOT)
+
+
+def test_the_printed_key_sheet_is_current() -> None:
+    assert (ROOT / "docs" / "keys.md").read_text() == key_sheet(), "run scripts/key_sheet.py"

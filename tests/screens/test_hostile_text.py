@@ -82,7 +82,7 @@ def test_no_view_lets_hostile_text_through(hostile: str, profile: RenderProfile)
         reception(found(text, HandOver(Code.HANDED_OVER, text)), face, card_lies=True),
         reception(Stopped(Code.CERTIFICATE_EXPIRED, {"date": text}), face, card_lies=True),
         reception(Linked(Code.LINKED, ServiceId(text), 0), face, card_lies=True),
-        link_stage(link, status, face),
+        link_stage(link, status, face, card_lies=False),
         queue_stage([item], 0, face),
         card_stage(detail, face, reading=False),
         tray_stage([card], 0, None, face),

@@ -35,7 +35,9 @@ async def at_step_two(counter: Counter) -> None:
 
 async def at_step_three(counter: Counter) -> None:
     await at_step_two(counter)
-    await counter.happens(ServiceCardSeen(ServiceCardRead(ServiceId(NUMBER))))
+    await counter.happens(
+        ReadingStarted(), ServiceCardSeen(ServiceCardRead(ServiceId(NUMBER))), CardTaken()
+    )
     await counter.shows(f"サービスID   {NUMBER}")
 
 
@@ -59,7 +61,7 @@ async def test_step_one_reads_without_telling_the_till(start: Start) -> None:
     async with start() as counter:
         await counter.press("f2")
         await counter.shows("手順１")
-        assert counter.fakes.desk.asked[-1] == ("lookup", "without hand-over")
+        assert counter.fakes.desk.asked[-1:] == [("lookup", "without hand-over")]
         await counter.happens(ReadingStarted())
         await counter.shows("【読み取っています】")
         await counter.happens(LookedUp(NotLinked(CARD)))
@@ -77,7 +79,9 @@ async def test_two_taps_and_two_enters_link_a_card(start: Start) -> None:
         await counter.happens(ReadingStarted())
         assert "もう一度置いてください" not in counter.text
         await counter.happens(LinkFinished(Linked(Code.LINKED, ServiceId(NUMBER), 0)))
-        await counter.shows("正常に登録されました。", "S-OK", NUMBER)
+        await counter.shows("正常に登録されました。", "S-OK", NUMBER, "カードをお取りください")
+        await counter.happens(CardTaken())
+        await counter.until(lambda: "カードをお取りください" not in counter.text)
         await counter.press("enter")
         await counter.shows("カードを置いて、そのままお待ちください")
         assert counter.fakes.desk.asked[-1] == ("lookup",)
@@ -181,13 +185,83 @@ async def test_a_final_refusal_stays_and_enter_leads_back(start: Start, code: Co
 async def test_what_may_go_well_next_time_can_be_tried_again(start: Start, code: Code) -> None:
     async with start() as counter:
         await at_step_three(counter)
+        await counter.happens(CardTaken())
         await counter.press("enter")
         await counter.happens(LinkFinished(Stopped(code)))
-        await counter.shows(code.value, "手順３をやり直します")
+        await counter.shows(code.value, "カードを置き直すか、Enter で手順３に戻ります")
         await counter.press("enter")
         await counter.shows(f"{NUMBER}   【読み取りました】")
         await counter.press("enter")
         assert len(counter.fakes.desk.committed) == 2
+
+
+async def test_laying_the_right_card_after_a_wrong_one_goes_on_by_itself(start: Start) -> None:
+    async with start() as counter:
+        await at_step_three(counter)
+        await counter.happens(CardTaken())
+        await counter.press("enter")
+        await counter.happens(CardWanted(), ReadingStarted())
+        await counter.happens(LinkFinished(Stopped(Code.CARD_SWAPPED)))
+        await counter.shows("C-SWAP")
+        assert len(counter.fakes.desk.committed) == 1
+        await counter.happens(CardTaken(), CardWanted())
+        assert len(counter.fakes.desk.committed) == 2
+        await counter.shows("C-SWAP")
+        await counter.happens(ReadingStarted())
+        await counter.shows("【登録しています】")
+        await counter.happens(LinkFinished(Linked(Code.LINKED, ServiceId(NUMBER), 0)))
+        await counter.shows("S-OK")
+
+
+async def test_a_store_that_fails_at_once_is_not_asked_again_by_itself(start: Start) -> None:
+    async with start() as counter:
+        await at_step_three(counter)
+        await counter.happens(CardTaken())
+        await counter.press("enter")
+        await counter.happens(LinkFinished(Stopped(Code.STORE_BUSY)))
+        await counter.shows("K-BUSY")
+        assert len(counter.fakes.desk.committed) == 1
+
+
+async def test_a_member_card_still_lying_there_is_asked_back_before_step_three(
+    start: Start,
+) -> None:
+    async with start() as counter:
+        await at_step_two(counter)
+        await counter.happens(ReadingStarted(), ServiceCardSeen(ServiceCardRead(ServiceId(NUMBER))))
+        await counter.press("enter")
+        await counter.shows("会員カードを取り、マイナンバーカードを置いてください")
+        assert not counter.fakes.desk.committed
+        await counter.happens(CardTaken())
+        assert len(counter.fakes.desk.committed) == 1
+        await counter.happens(CardWanted())
+        await counter.shows("マイナンバーカードをもう一度置いてください")
+
+
+async def test_after_the_last_word_the_next_card_is_answered_at_the_reception(
+    start: Start,
+) -> None:
+    async with start() as counter:
+        await at_step_three(counter)
+        await counter.happens(CardTaken())
+        await counter.press("enter")
+        await counter.happens(LinkFinished(Linked(Code.LINKED, ServiceId(NUMBER), 0)))
+        await counter.shows("S-OK")
+        assert counter.fakes.desk.asked[-1] == ("lookup",)
+        await counter.happens(ReadingStarted(), LookedUp(found("1111358665")))
+        await counter.shows("【 受付できました 】", "1111358665")
+
+
+async def test_a_card_taken_while_another_screen_is_open_is_not_asked_back_later(
+    start: Start,
+) -> None:
+    async with start() as counter:
+        await counter.happens(ReadingStarted(), LookedUp(NotLinked(CARD)))
+        await counter.press("enter")
+        await counter.shows("手順２")
+        await counter.happens(CardTaken())
+        await counter.press("escape")
+        await counter.shows("カードを置いて、そのままお待ちください")
 
 
 async def test_without_a_line_the_screen_says_what_becomes_of_the_link(start: Start) -> None:

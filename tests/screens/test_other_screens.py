@@ -9,7 +9,7 @@ import pytest
 
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import StoreError
-from mykey_tui.flows.desk_events import CardShown, CardWanted, LookedUp, ReadingStarted
+from mykey_tui.flows.desk_events import CardShown, CardTaken, CardWanted, LookedUp, ReadingStarted
 from mykey_tui.flows.outcomes import QueueItem, QueueState, Stopped
 from mykey_tui.i18n.catalog import Catalog, Language
 from mykey_tui.screens import actions
@@ -101,12 +101,33 @@ async def test_the_card_view_says_that_revocation_was_not_checked(start: Start) 
         await counter.press("f4")
         await counter.happens(CardWanted())
         await counter.shows("確認するカードを置いてください")
-        assert counter.fakes.desk.asked[-1] == ("show-card",)
+        assert counter.fakes.desk.asked[-2:] == [("nothing",), ("show-card",)]
         await counter.happens(ReadingStarted(), CardShown(DETAIL))
         await counter.shows(
             "1C2410DF79DGEL", "07202002B", "市区町村コード 07202", "RSA 2048", "3 回"
         )
         await counter.shows("2029-01-01 まで（あと 900 日）", "失効は確認していません")
+
+
+async def test_the_next_card_is_shown_as_well_and_the_last_stays_till_then(start: Start) -> None:
+    async with start() as counter:
+        await counter.press("f4")
+        await counter.happens(ReadingStarted(), CardShown(DETAIL), CardTaken(), CardWanted())
+        await counter.shows("RSA 2048")
+        assert counter.fakes.desk.asked.count(("show-card",)) == 2
+        await counter.happens(ReadingStarted(), CardShown(replace(DETAIL, key="RSA 4096")))
+        await counter.shows("RSA 4096")
+
+
+async def test_a_long_issuer_goes_on_in_a_second_row(start: Start) -> None:
+    issuer = (
+        "C=JP, O=JPKI, OU=JPKI for user authentication, "
+        "OU=Japan Agency for Local Authority Information Systems"
+    )
+    async with start() as counter:
+        await counter.press("f4")
+        await counter.happens(CardShown(replace(DETAIL, issuer=issuer)))
+        await counter.shows("C=JP", "Authority Information", "失効は確認していません")
 
 
 async def test_a_card_that_failed_a_check_shows_it_in_the_card_view(start: Start) -> None:
@@ -159,7 +180,7 @@ async def test_a_card_closes_the_help_and_is_answered(start: Start) -> None:
 async def test_one_key_opens_the_tray_and_one_lays_a_card(start: Start) -> None:
     async with start(Fakes(demo=FakeDemo())) as counter:
         await counter.press("f8")
-        await counter.shows("1  登録ずみのカード", "A  早く離れるカード")
+        await counter.shows("1  登録済みのカード", "A  早く離れるカード")
         await counter.press("a")
         demo = counter.fakes.demo
         await counter.until(lambda: demo is not None and demo.laid == ["a"])
