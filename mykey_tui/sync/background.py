@@ -22,6 +22,7 @@ from mykey_tui.domain.errors import LineError, ServerError, StoreError
 from mykey_tui.store.counter_store import CounterStore
 from mykey_tui.sync.client import ServerClient
 from mykey_tui.sync.plan import backoff_seconds, poll_seconds
+from mykey_tui.sync.push import Pace
 from mykey_tui.sync.round import SyncReport, sync_round
 
 PROBE_EVERY_SECONDS = 1.5
@@ -97,6 +98,7 @@ class BackgroundSync:
         self._rounds_done_for = 0
         self._stopping = False
         self._failures = 0
+        self._pace = Pace()
         self._view = LineView(Line.UNKNOWN, time.monotonic(), None, None)
         self._thread = threading.Thread(target=self._run, name="sync", daemon=True)
 
@@ -152,7 +154,9 @@ class BackgroundSync:
     def _round(self) -> float:
         """One round, whatever comes of it; returns how long to wait for the next."""
         try:
-            report = sync_round(self._store, self._client, lock_wait_seconds=LOCK_WAIT_SECONDS)
+            report = sync_round(
+                self._store, self._client, lock_wait_seconds=LOCK_WAIT_SECONDS, pace=self._pace
+            )
         except LineError as error:
             return self._failed(Line.DOWN, error.code)
         except ServerError as error:

@@ -158,5 +158,5 @@ def _refusal(reply: Reply, problem: Problem | None, *, is_push: bool) -> ServerE
     code = _CODES.get(problem.type) if problem is not None else None
     if code is not None:
         return ServerError(code)
-    kind = PushRefusedError if is_push and reply.status in (400, 413, 500) else ServerError
+    kind = PushRefusedError if is_push and reply.status in (400, 413) else ServerError
     return kind(Code.SERVER_BROKEN, f"status {reply.status}")

@@ -20,12 +20,27 @@ from mykey_tui.domain.errors import LineError, ServerError
 
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 10.0
+UPLINK_BYTES_A_SECOND = 8000
+"""The slowest uplink that is waited for, 64 kbit/s. The kernel takes a body at once and sends it at
+the line's pace, so the wait for a reply holds the sending: 42 s for the largest body."""
 EXCHANGE_SECONDS = 60.0
-"""For a whole reply: a server that drips one byte at a time must not hold the thread."""
+"""For a body and its reply: a server that drips one byte at a time must not hold the thread."""
 
 PACKED_BYTES_MAX = 4 * 1024 * 1024
 BODY_BYTES_MAX = 8 * 1024 * 1024
 """A page of 10,000 rows has less than 1 MB."""
+
+
+_NOT_REACHED = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.UnsupportedProtocol,
+    httpx.LocalProtocolError,
+)
+
+
+class LineBrokeError(LineError):
+    """The server was reached, and the line broke or was too slow before the reply was whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +69,13 @@ def exchange(http: httpx.Client, request: httpx.Request) -> Reply:
     """Send and receive.
 
     Raises:
-        LineError: not reached, or the line broke before the reply was whole.
+        LineError: not reached; `LineBrokeError` when reached, and the reply did not come whole.
         ServerError: SERVER_BROKEN for a reply that is too large or cannot be unpacked.
     """
     deadline = time.monotonic() + EXCHANGE_SECONDS
+    patience = READ_SECONDS + len(request.content) / UPLINK_BYTES_A_SECOND
+    timeout = httpx.Timeout(patience, connect=CONNECT_SECONDS)
+    request.extensions = {**request.extensions, "timeout": timeout.as_dict()}
     try:
         response = http.send(request, stream=True)
         try:
@@ -66,7 +84,8 @@ def exchange(http: httpx.Client, request: httpx.Request) -> Reply:
             response.close()
     except httpx.HTTPError as error:
         # Only the kind: the text may name an address, never a person, but nobody needs it.
-        raise LineError(type(error).__name__) from error
+        kind = LineError if isinstance(error, _NOT_REACHED) else LineBrokeError
+        raise kind(type(error).__name__) from error
     content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     encoding = response.headers.get("content-encoding", "").strip().lower()
     return Reply(response.status_code, content_type, _unpack(packed, encoding))
@@ -80,7 +99,7 @@ def _receive(response: httpx.Response, deadline: float) -> bytes:
         if size > PACKED_BYTES_MAX:
             raise ServerError(Code.SERVER_BROKEN, "reply too large")
         if time.monotonic() > deadline:
-            raise LineError("reply too slow")
+            raise LineBrokeError("reply too slow")
         parts.append(part)
     return b"".join(parts)
 

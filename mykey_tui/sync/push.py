@@ -2,25 +2,53 @@
 
 A refused item never blocks the queue: its verdict is final and the next goes on. An item that
 brings the whole request down is looked for by halving the batch, and parked after a few rounds.
+A slow line halves the batch too, down to one item; what fits is remembered for the next round.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from mykey_tui.domain.codes import Code
-from mykey_tui.domain.errors import ServerError
+from mykey_tui.domain.errors import MyKeyError, ServerError
 from mykey_tui.store.counter_store import CounterStore, Settled
 from mykey_tui.sync.client import PushRefusedError, ServerClient
+from mykey_tui.sync.exchange import LineBrokeError
 from mykey_tui.sync.plan import Limits, check_epoch
-from mykey_tui.wire.messages import PushItem, PushReply, PushRequest
+from mykey_tui.wire.messages import PUSH_ITEMS_MAX, PushItem, PushReply, PushRequest
 
 REQUESTS_MAX = 500
 """In one round: 50,000 mutations of 100 each; the rest goes with the next round."""
 
 SUSPECTS_MAX = 3
 """Single items that bring a request down, in one round; more looks like a broken server."""
+
+
+GROW_WITHIN_SECONDS = 5.0
+"""A batch that was answered within this time may be twice as large the next time: the server gives a
+body 20 s, so that twice this still arrives."""
+
+
+@dataclass(slots=True)
+class Pace:
+    """How many items a request may hold over this line, learned from what came through.
+
+    Kept from round to round by whoever runs many. One round (`mykey sync`) starts with full batches,
+    and those pass at 64 kbit/s.
+    """
+
+    items: int = PUSH_ITEMS_MAX
+
+    def failed(self, sent: int) -> None:
+        """A request with so many items did not come through."""
+        self.items = max(1, sent // 2)
+
+    def passed(self, sent: int, seconds: float) -> None:
+        """A request with so many items was answered after so long."""
+        if seconds <= GROW_WITHIN_SECONDS:
+            self.items = min(PUSH_ITEMS_MAX, max(self.items, 2 * sent))
 
 
 @dataclass(slots=True)
@@ -33,55 +61,70 @@ class Pushed:
     suspects: list[int] = field(default_factory=list)
     """Items that failed alone; counted against them once the server has shown that it works."""
     retry_after_seconds: float | None = None
-    failure: ServerError | None = None
-    """Replies to a push that made no sense: the upload stopped, and the download goes on."""
+    failure: MyKeyError | None = None
+    """The line broke, the server had trouble, or its reply made no sense: the upload stopped, the
+    download goes on, and the round then ends with this."""
 
     def total(self, name: str) -> int:
         """Sum of one count over all replies."""
         return sum(getattr(settled, name) for settled in self.verdicts)
 
 
-def push_queue(store: CounterStore, client: ServerClient, limits: Limits) -> Pushed:
+def push_queue(store: CounterStore, client: ServerClient, limits: Limits, pace: Pace) -> Pushed:
     """Send what waits. Raises `LineError`, and `ServerError` where nothing may go on."""
     result = Pushed()
-    first, size = 1, limits.push_items
+    try:
+        _push_waiting(store, client, limits, pace, result)
+    except LineBrokeError as error:
+        result.failure = error
+    except ServerError as error:
+        if error.code is not Code.SERVER_BROKEN:
+            raise
+        result.failure = error
+    return result
+
+
+def _push_waiting(
+    store: CounterStore, client: ServerClient, limits: Limits, pace: Pace, result: Pushed
+) -> None:
+    first = 1
     resent: set[int] = set()
     while result.requests < REQUESTS_MAX:
+        size = min(pace.items, limits.push_items)
         batch = store.next_batch(first=first, items_max=size, bytes_max=limits.push_bytes)
         if not batch:
             break
         try:
-            reply = _send(store, client, batch, result)
+            reply = _send(store, client, batch, result, pace)
         except PushRefusedError:
             if len(batch) > 1:
-                size = max(1, len(batch) // 2)
+                pace.failed(len(batch))
                 continue
             result.suspects.append(batch[0].mid)
             if len(result.suspects) >= SUSPECTS_MAX:
                 break
             first = batch[0].mid + 1
             continue
-        except ServerError as error:
-            if error.code is not Code.SERVER_BROKEN:
-                raise
-            result.failure = error
-            break
         missed = reply.expect_mid
         if missed is not None and missed not in {item.mid for item in batch}:
             # The server holds all of this back until it has had what lies before.
             if missed in resent or missed in result.suspects:
                 break
             resent.add(missed)
-            if not _resend(store, client, limits, missed, result):
+            if not _resend(store, client, limits, missed, result, pace):
                 break
             first = missed + 1
             continue
-        first, size = batch[-1].mid + 1, limits.push_items
-    return result
+        first = batch[-1].mid + 1
 
 
 def _resend(
-    store: CounterStore, client: ServerClient, limits: Limits, mid: int, result: Pushed
+    store: CounterStore,
+    client: ServerClient,
+    limits: Limits,
+    mid: int,
+    result: Pushed,
+    pace: Pace,
 ) -> bool:
     """Send one item again, from the journal or parked as it may be. False when it was refused."""
     batch = store.next_batch(
@@ -90,7 +133,7 @@ def _resend(
     if not batch or batch[0].mid != mid:
         raise ServerError(Code.SERVER_RESET, "the server misses what the journal has no more")
     try:
-        _send(store, client, batch, result)
+        _send(store, client, batch, result, pace)
     except PushRefusedError:
         result.suspects.append(mid)
         return False
@@ -98,7 +141,11 @@ def _resend(
 
 
 def _send(
-    store: CounterStore, client: ServerClient, batch: Sequence[PushItem], result: Pushed
+    store: CounterStore,
+    client: ServerClient,
+    batch: Sequence[PushItem],
+    result: Pushed,
+    pace: Pace,
 ) -> PushReply:
     known = store.progress()
     request = PushRequest(
@@ -110,7 +157,13 @@ def _send(
         items=list(batch),
     )
     result.requests += 1
-    reply = client.push(request)
+    begun = time.monotonic()
+    try:
+        reply = client.push(request)
+    except LineBrokeError:
+        pace.failed(len(batch))
+        raise
+    pace.passed(len(batch), time.monotonic() - begun)
     check_epoch(reply.epoch, known)
     settled = store.settle(reply, sent=[item.mid for item in batch])
     result.sent += len(batch)

@@ -9,7 +9,7 @@ from mykey_tui.store.counter_store import CounterStore
 from mykey_tui.sync.client import ServerClient
 from mykey_tui.sync.plan import check_standing, limits_of
 from mykey_tui.sync.pull import Pulled, pull_scope
-from mykey_tui.sync.push import Pushed, push_queue
+from mykey_tui.sync.push import Pace, Pushed, push_queue
 
 LOCK_WAIT_SECONDS = 15.0
 """How long a round waits for another process's round; that one is bounded by its time-outs."""
@@ -44,9 +44,17 @@ class SyncReport:
 
 
 def sync_round(
-    store: CounterStore, client: ServerClient, *, lock_wait_seconds: float = LOCK_WAIT_SECONDS
+    store: CounterStore,
+    client: ServerClient,
+    *,
+    lock_wait_seconds: float = LOCK_WAIT_SECONDS,
+    pace: Pace | None = None,
 ) -> SyncReport:
     """Push, then pull. What was settled or stored before an error stays.
+
+    The pull comes even where the push broke off on a slow line or met a server in trouble: a
+    suspension must arrive although nothing leaves. The push's error is raised after it.
+    `pace` remembers from round to round what the line bears.
 
     Raises:
         LineError: the server was not reached, or no longer.
@@ -62,7 +70,7 @@ def sync_round(
         if known.mark is not None and known.durable_through < hello.durable_through:
             # Nothing newer than what this counter was told of can be said to be safe.
             store.note_durable(min(hello.durable_through, known.mark.seq))
-        pushed = push_queue(store, client, limits)
+        pushed = push_queue(store, client, limits, pace or Pace())
         pulled = pull_scope(
             store, client, limits, epoch=hello.epoch, poll_first=pushed.requests == 0
         )
