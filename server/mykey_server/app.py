@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import traceback
 from typing import Any
 
 from fastapi import FastAPI
@@ -14,6 +12,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mykey_server.core import Core, open_core
+from mykey_server.faults import log_fault
 from mykey_server.problem import ProblemError
 from mykey_server.reply import problem_reply
 from mykey_server.routes import device, sync
@@ -21,8 +20,6 @@ from mykey_server.routes.described import schemas
 from mykey_server.settings import Settings
 from mykey_tui.domain.clock import Clock, SystemClock
 from mykey_tui.wire.problems import ProblemType
-
-logger = logging.getLogger("mykey_server")
 
 _NO_TELEMETRY: TelemetryConfig = {
     "tracing": False,
@@ -89,10 +86,7 @@ class _Outermost:
         except Exception as error:
             if scope["type"] != "http":
                 raise
-            where = traceback.extract_tb(error.__traceback__)[-1]
-            logger.error(  # noqa: TRY400 - the traceback's text may name a person
-                "%s at %s:%s", type(error).__name__, where.filename, where.lineno
-            )
+            log_fault(error)
             broken = problem_reply(ProblemError(ProblemType.BROKEN), now=self._core.clock.now())
             await broken(scope, receive, send)
 

@@ -172,7 +172,7 @@ class Counter:
         if sealed is None:
             content = SealedLink(der or certificate(cn))
             sealed = seal(content, seal_key=self.identity.seal_key, context=context)
-        item = PushItem(self.mid, op, v, token, sid, 0, self.prev, sealed)  # type: ignore[arg-type]
+        item = PushItem(self.mid, op, v, token, sid, 0, self.prev, sealed)
         self.prev = item_hash(item)
         return item
 

@@ -35,8 +35,8 @@ def operator(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Operator:
 
 
 def test_the_tables_are_made_on_first_use(operator: Operator) -> None:
-    assert operator.types("migrate") == {"step": "0001", "migrated": True}
-    assert operator.types("migrate") == {"step": "0001", "migrated": False}
+    assert operator.types("migrate") == {"step": "0002", "migrated": True}
+    assert operator.types("migrate") == {"step": "0002", "migrated": False}
 
 
 def test_a_provider_is_added_once_and_listed_without_its_keys(operator: Operator) -> None:

@@ -25,6 +25,7 @@ SEED = "1C2410DF79DGEL07202002B"
 COLUMNS = """
 alembic_version: version_num
 enrolment_code: device_id expires_at prefix scope secret_tag wrong_tries
+held: device_id incarnation mid sid_tag token_tag
 link: binding my_key_id scope seq service_id status terminal_code token
 mutation: device_id incarnation item_hash kind mid verdict
 my_key_id: certificate_tag kind my_key_id origin status terminal_code
@@ -88,7 +89,7 @@ async def test_a_bug_is_answered_and_logged_without_a_persons_id(
     def broken(*arguments: object, **options: object) -> None:
         raise RuntimeError(f"{SEED} {arguments} {options}")
 
-    monkeypatch.setattr(intake, "decide", broken)
+    monkeypatch.setattr(intake, "write_holdings", broken)
     with caplog.at_level(logging.DEBUG):
         answer = await counter.try_push(counter.batch([counter.link(SEED, "SECRET1")]))
     assert answer.status_code == 500

@@ -8,7 +8,7 @@ from sqlalchemy import Engine, inspect, text
 
 from mykey_server.database import DatabaseError, reading, writing
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest step; a test compares it with the folder."""
 
 _HERE = Path(__file__).parent

@@ -17,8 +17,8 @@ from mykey_server.rate import RefusedTries
 from mykey_server.reply import reply
 from mykey_server.routes.described import described
 from mykey_server.services.enrol import redeem
-from mykey_server.services.intake import last_mid
 from mykey_server.services.site import find_provider
+from mykey_server.services.verdicts import last_mid
 from mykey_tui.wire.messages import (
     BODY_BYTES_MAX,
     PAGE_ROWS_MAX,

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from mykey_tui.domain.codes import Code
-from mykey_tui.domain.verdict import Accepted, Refused
+from mykey_tui.domain.verdict import Accepted, Refused, Undecided, Verdict
 from mykey_tui.simulated import anchors_dir
 from mykey_tui.trust.anchors import Anchors, load_anchors
 from mykey_tui.trust.chain import judge
@@ -15,6 +15,9 @@ from mykey_tui.trust.chain import judge
 SIMULATED = "simulated"
 JPKI = "jpki"
 PROFILES = (SIMULATED, JPKI)
+
+_PERHAPS_OUR_FAULT = frozenset({Code.CERTIFICATE_NOT_YET_VALID, Code.CERTIFICATE_UNKNOWN_ISSUER})
+"""The counter found this certificate good. Our clock may stand wrong, or our folder lack a CA."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +33,23 @@ class TrustedCards:
         real = Anchors((), frozenset()) if anchors is None else load_anchors(anchors)
         return cls(simulated=load_anchors(anchors_dir()), jpki=real)
 
-    def believe(self, certificate: bytes, *, profile: str, at: datetime) -> Accepted | None:
-        """Judge a certificate that a counter read some time ago; None where it is not believed.
+    def believe(self, certificate: bytes, *, profile: str, at: datetime) -> Verdict:
+        """Judge a certificate that a counter read some time ago.
 
         The counter refused an expired card when it read it. Between that reading and this push lie
         days without a line, there is no clock to trust for the moment between, and what was
         acknowledged to a person must not be lost: so an end that has passed meanwhile does not
         count here. Everything else does, the beginning included.
+
+        `Undecided` where what is wrong may be ours and may be mended: the clock, the anchors.
         """
         anchors = self.jpki if profile == JPKI else self.simulated
         verdict = judge(certificate, anchors, at=at)
-        if isinstance(verdict, Refused) and verdict.reason is Code.CERTIFICATE_EXPIRED:
-            if verdict.not_after is None:
-                return None
-            verdict = judge(certificate, anchors, at=verdict.not_after)
-        return verdict if isinstance(verdict, Accepted) else None
+        if not isinstance(verdict, Refused):
+            return verdict
+        if verdict.reason in _PERHAPS_OUR_FAULT:
+            return Undecided(verdict.reason)
+        if verdict.reason is Code.CERTIFICATE_EXPIRED and verdict.not_after is not None:
+            before = judge(certificate, anchors, at=verdict.not_after)
+            return before if isinstance(before, Accepted) else verdict
+        return verdict

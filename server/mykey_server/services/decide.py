@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from mykey_server.services.holdings import Held, Holdings, Person
 from mykey_server.services.site import Provider
@@ -18,6 +19,7 @@ from mykey_tui.domain.ids import Binding, LookupToken, ServiceId, SubjectCn
 from mykey_tui.domain.link import LinkRow, LinkStatus
 from mykey_tui.wire.messages import PushItem, VerdictName
 
+OPERATIONS = frozenset({"link", "unlink"})
 ITEM_VERSION = 1
 """The form of `link` and `unlink` that this server understands."""
 
@@ -41,8 +43,17 @@ class Flawed:
 
 
 @dataclass(frozen=True, slots=True)
+class Undecidable:
+    """Nothing is proved and nothing refuted: what is missing is ours, or an earlier item waits."""
+
+
+Proof: TypeAlias = Proven | Flawed | Undecidable
+UNDECIDABLE: Proof = Undecidable()
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
-    """A verdict, final once it is stored."""
+    """A verdict, final once it is stored; only `HELD` is decided again."""
 
     verdict: VerdictName
     kind: str | None = None
@@ -50,17 +61,16 @@ class Decision:
 
 APPLIED = Decision("applied")
 ALREADY = Decision("already")
+HELD = Decision("held")
 
 
-def decide(
-    item: PushItem, proof: Proven | Flawed, provider: Provider, holdings: Holdings
-) -> Decision:
+def decide(item: PushItem, proof: Proof, provider: Provider, holdings: Holdings) -> Decision:
     """Judge one item and let `holdings` move with it, so that the next item sees its effect."""
     flaw = _flaw(item, provider)
     if flaw is not None:
         return Decision("invalid", flaw)
-    if isinstance(proof, Flawed):
-        return Decision("invalid", proof.field)
+    if not isinstance(proof, Proven):
+        return Decision("invalid", proof.field) if isinstance(proof, Flawed) else HELD
     person = _person(item, proof, holdings)
     if isinstance(person, Decision):
         return person
@@ -72,7 +82,7 @@ def decide(
 
 
 def _flaw(item: PushItem, provider: Provider) -> str | None:
-    if item.v != ITEM_VERSION:
+    if item.op not in OPERATIONS or item.v != ITEM_VERSION:
         return "op"
     if item.op == "unlink" and not item.sid:
         return None

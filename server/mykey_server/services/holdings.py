@@ -53,6 +53,16 @@ class Holdings:
     """Each changed row as it is in the file, in the order of the first change."""
     new_people: list[Person] = field(default_factory=list)
 
+    def copy(self) -> Holdings:
+        """The same once more, to try a decision on."""
+        return Holdings(
+            rows=dict(self.rows),
+            owners=dict(self.owners),
+            people=dict(self.people),
+            before=dict(self.before),
+            new_people=list(self.new_people),
+        )
+
     def put(self, held: Held) -> None:
         """Let a row stand as `held` from now on."""
         token = held.row.token

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
-from sqlalchemy import Connection, Engine, func, insert, select, update
+from sqlalchemy import Connection, Engine, select, update
 from sqlmodel import col
 
 from mykey_server.database import reading, writing
 from mykey_server.problem import ProblemError, reset
 from mykey_server.services.cards import TrustedCards
-from mykey_server.services.decide import Decision, Flawed, Proven, decide
+from mykey_server.services.decide import HELD, UNDECIDABLE, Proof, Proven, decide
+from mykey_server.services.held import HeldItems
 from mykey_server.services.holdings import (
     Held,
     Holdings,
@@ -24,11 +26,18 @@ from mykey_server.services.holdings import (
     read_holdings,
     write_holdings,
 )
+from mykey_server.services.prove import in_isolation, prove
 from mykey_server.services.site import Provider, Site, find_provider
 from mykey_server.services.terminals import Terminal, check_status
+from mykey_server.services.verdicts import (
+    Known,
+    last_mid,
+    read_known,
+    replace_held,
+    store_new,
+)
 from mykey_server.tables.site import ScopeHistoryTable
-from mykey_server.tables.terminal import TERMINAL_QUARANTINED, MutationTable, TerminalTable
-from mykey_tui.domain import tokens
+from mykey_server.tables.terminal import TERMINAL_QUARANTINED, TerminalTable
 from mykey_tui.domain.digest import EMPTY_DIGEST
 from mykey_tui.domain.errors import MyKeyError
 from mykey_tui.domain.ids import LookupToken
@@ -43,30 +52,24 @@ from mykey_tui.wire.messages import (
     item_hash,
 )
 from mykey_tui.wire.problems import ProblemType
-from mykey_tui.wire.seal import SealError, context_of, open_seal
 
 RETRY_AFTER_SECONDS = 1.0
-"""A held item only waits for the ones before it, which the counter sends at once."""
+"""An item behind a gap only waits for the ones before it, which the counter sends at once."""
 
 
 class _ClonedError(MyKeyError):
     """One mutation number with two contents, or a chain that forks: a copied disk."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """What is already stored under a mutation number."""
-
-    item_hash: bytes
-    decision: Decision
-
-
 @dataclass(slots=True)
 class _Sorted:
-    """A batch told apart: what has its verdict, what is new, and where the numbers break off."""
+    """A batch told apart, by mutation number, and where the numbers break off."""
 
-    known: dict[int, _Known]
-    new: list[PushItem]
+    known: dict[int, Known]
+    """All that has a verdict."""
+    held: dict[int, PushItem]
+    """Known, and to be decided again."""
+    new: dict[int, PushItem]
     expect_mid: int | None
 
 
@@ -90,11 +93,13 @@ def take(
         raise ProblemError(ProblemType.NOT_FOUND)
     with reading(engine) as connection:
         provider = find_provider(connection, terminal.scope)
-        last = last_mid(connection, terminal.device_id, request.incarnation)
+        known = read_known(connection, request, {item.mid for item in request.items})
     proofs = {
-        item.mid: _prove(item, request, provider, site, cards, now)
+        item.mid: in_isolation(
+            partial(prove, item, request, provider, site, cards, now), otherwise=UNDECIDABLE
+        )
         for item in request.items
-        if item.mid > last
+        if item.mid not in known or known[item.mid].decision == HELD
     }
     try:
         with writing(engine) as connection:
@@ -105,51 +110,12 @@ def take(
         raise ProblemError(ProblemType.CLONED) from error
 
 
-def last_mid(connection: Connection, device_id: str, incarnation: bytes) -> int:
-    """The newest mutation number with a verdict; 0 where there is none. Numbers have no gaps."""
-    newest = connection.execute(
-        select(func.max(col(MutationTable.mid))).where(
-            col(MutationTable.device_id) == device_id,
-            col(MutationTable.incarnation) == incarnation,
-        )
-    ).scalar()
-    return newest or 0
-
-
-def _prove(
-    item: PushItem,
-    request: PushRequest,
-    provider: Provider,
-    site: Site,
-    cards: TrustedCards,
-    now: datetime,
-) -> Proven | Flawed:
-    """Open the seal and judge the certificate in it."""
-    context = context_of(
-        item, device=request.device, incarnation=request.incarnation, scope=request.scope
-    )
-    try:
-        content = open_seal(item.sealed, private_key=site.seal_key, context=context)
-    except SealError:
-        return Flawed("seal")
-    accepted = cards.believe(content.certificate, profile=provider.profile, at=now)
-    if accepted is None:
-        return Flawed("certificate")
-    return Proven(
-        cn=accepted.cn,
-        certificate_tag=site.certificate_tag(accepted.certificate),
-        default_token=tokens.default_token(provider.lookup_key, accepted.cn),
-        chosen_token=tokens.chosen_token(provider.lookup_key, accepted.cn.my_key_id),
-        binding=tokens.binding(provider.lookup_key, accepted.certificate),
-    )
-
-
 def _apply(
     connection: Connection,
     site: Site,
     provider: Provider,
     request: PushRequest,
-    proofs: dict[int, Proven | Flawed],
+    proofs: dict[int, Proof],
     now: datetime,
 ) -> PushReply:
     check_status(connection, request.device)
@@ -164,11 +130,10 @@ def _apply(
         service_ids=[item.sid for item in request.items],
         cns=[proof.cn for proof in proofs.values() if isinstance(proof, Proven)],
     )
-    for item in batch.new:
-        decision = decide(item, proofs[item.mid], provider, holdings)
-        batch.known[item.mid] = _Known(item_hash(item), decision)
+    waiting = HeldItems.read(connection, site, request, holdings)
+    holdings = _decide_all(batch, proofs, provider, holdings, waiting)
     head = write_holdings(connection, provider, head, holdings)
-    _store_verdicts(connection, request, batch)
+    _store(connection, request, batch, waiting)
     return PushReply(
         epoch=site.epoch,
         seq=head.seq,
@@ -198,58 +163,58 @@ def _sort(connection: Connection, request: PushRequest) -> _Sorted:
     """Tell replays from new items and from those behind a gap, and compare every hash first."""
     last = last_mid(connection, request.device, request.incarnation)
     mids = {item.mid for item in request.items}
-    known = _read_known(connection, request, mids | {mid - 1 for mid in mids})
+    known = read_known(connection, request, mids | {mid - 1 for mid in mids})
     hashes = {0: FIRST_PREV} | {mid: stored.item_hash for mid, stored in known.items()}
-    new: list[PushItem] = []
-    held_back = False
+    held: dict[int, PushItem] = {}
+    new: dict[int, PushItem] = {}
+    behind_a_gap = False
     for item in request.items:
         if item.mid <= last:
             if item_hash(item) != hashes[item.mid]:
                 raise _ClonedError
+            if item.mid in known and known[item.mid].decision == HELD:
+                held[item.mid] = item
         elif item.mid == last + 1:
             if item.prev != hashes[item.mid - 1]:
                 raise _ClonedError
             hashes[item.mid] = item_hash(item)
-            new.append(item)
+            new[item.mid] = item
             last = item.mid
         else:
-            held_back = True
-    return _Sorted(known, new, expect_mid=last + 1 if held_back else None)
+            behind_a_gap = True
+    return _Sorted(known, held, new, expect_mid=last + 1 if behind_a_gap else None)
 
 
-def _read_known(connection: Connection, request: PushRequest, mids: set[int]) -> dict[int, _Known]:
-    rows = connection.execute(
-        select(
-            col(MutationTable.mid),
-            col(MutationTable.item_hash),
-            col(MutationTable.verdict),
-            col(MutationTable.kind),
-        ).where(
-            col(MutationTable.device_id) == request.device,
-            col(MutationTable.incarnation) == request.incarnation,
-            col(MutationTable.mid).in_(mids),
-        )
-    )
-    return {row.mid: _Known(row.item_hash, Decision(row.verdict, row.kind)) for row in rows}
+def _decide_all(
+    batch: _Sorted,
+    proofs: dict[int, Proof],
+    provider: Provider,
+    holdings: Holdings,
+    waiting: HeldItems,
+) -> Holdings:
+    """Decide what is held or new, in the order of the counter's acts; return what then stands."""
+    for mid, item in sorted((batch.held | batch.new).items()):
+        proof = proofs.get(mid, UNDECIDABLE)
+        if isinstance(proof, Proven) and waiting.stand_before(item, holdings):
+            proof = UNDECIDABLE
+        trial = holdings.copy()  # What a bug leaves half done goes with it.
+        decision = in_isolation(partial(decide, item, proof, provider, trial), otherwise=HELD)
+        if decision == HELD:
+            waiting.hold(item)
+        else:
+            waiting.release(item)
+            holdings = trial
+        batch.known[mid] = Known(item_hash(item), decision)
+    return holdings
 
 
-def _store_verdicts(connection: Connection, request: PushRequest, batch: _Sorted) -> None:
-    if not batch.new:
-        return
-    connection.execute(
-        insert(MutationTable),
-        [
-            {
-                "device_id": request.device,
-                "incarnation": request.incarnation,
-                "mid": item.mid,
-                "item_hash": batch.known[item.mid].item_hash,
-                "verdict": batch.known[item.mid].decision.verdict,
-                "kind": batch.known[item.mid].decision.kind,
-            }
-            for item in batch.new
-        ],
-    )
+def _store(
+    connection: Connection, request: PushRequest, batch: _Sorted, waiting: HeldItems
+) -> None:
+    decided = {mid: batch.known[mid] for mid in batch.held if batch.known[mid].decision != HELD}
+    store_new(connection, request, {mid: batch.known[mid] for mid in batch.new})
+    replace_held(connection, request, decided)
+    waiting.write(connection, decided)
 
 
 def _verdict(item: PushItem, batch: _Sorted, holdings: Holdings) -> ItemVerdict:
@@ -260,7 +225,7 @@ def _verdict(item: PushItem, batch: _Sorted, holdings: Holdings) -> ItemVerdict:
     held: Held | None = None
     if decision.kind == "sid_taken":
         held = holdings.owner_of(item.sid)
-    elif decision.verdict != "invalid":
+    elif decision.verdict not in {"invalid", "held"}:
         held = holdings.rows.get(LookupToken(item.token))
     return ItemVerdict(
         item.mid, decision.verdict, decision.kind, None if held is None else wire_row(held)

@@ -13,6 +13,7 @@ ALLOWED_COLUMNS: dict[str, frozenset[str]] = {
     "enrolment_code": frozenset(
         {"prefix", "secret_tag", "scope", "expires_at", "wrong_tries", "device_id"}
     ),
+    "held": frozenset({"device_id", "incarnation", "mid", "token_tag", "sid_tag"}),
     "link": frozenset(
         {
             "scope",

@@ -41,7 +41,10 @@ class EnrolmentCodeTable(ServerTable, table=True):
 
 
 class MutationTable(ServerTable, table=True):
-    """The verdict of each numbered mutation, stored in the transaction of its effect."""
+    """The verdict of each numbered mutation, stored in the transaction of its effect.
+
+    Final, but for `held`.
+    """
 
     __tablename__ = "mutation"
     __table_args__ = ({"sqlite_with_rowid": False},)
@@ -52,3 +55,18 @@ class MutationTable(ServerTable, table=True):
     item_hash: bytes
     verdict: str
     kind: str | None
+
+
+class HeldTable(ServerTable, table=True):
+    """A mutation that could not be decided yet; its row goes when it is."""
+
+    __tablename__ = "held"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    device_id: str = Field(primary_key=True, foreign_key="terminal.device_id")
+    incarnation: bytes = Field(primary_key=True)
+    mid: int = Field(primary_key=True, sa_type=BigInteger)
+    token_tag: bytes
+    """Keyed hash of counter, file and token: finds what must wait behind, and names nobody."""
+    sid_tag: bytes
+    """The same of the service ID."""

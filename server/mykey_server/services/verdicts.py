@@ -1,0 +1,99 @@
+"""The stored verdicts of a counter's numbered mutations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlmodel import col
+
+from mykey_server.services.decide import Decision
+from mykey_server.tables.terminal import MutationTable
+from mykey_tui.wire.messages import PushRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is stored under a mutation number."""
+
+    item_hash: bytes
+    decision: Decision
+
+
+def last_mid(connection: Connection, device_id: str, incarnation: bytes) -> int:
+    """The newest mutation number with a verdict; 0 where there is none. Numbers have no gaps."""
+    newest = connection.execute(_LAST, {"device": device_id, "incarnation": incarnation}).scalar()
+    return newest or 0
+
+
+def read_known(
+    connection: Connection, request: PushRequest, mids: Iterable[int]
+) -> dict[int, Known]:
+    """What is stored under these numbers, by number."""
+    rows = connection.execute(
+        _KNOWN,
+        {"device": request.device, "incarnation": request.incarnation, "mids": list(mids)},
+    )
+    return {row.mid: Known(row.item_hash, Decision(row.verdict, row.kind)) for row in rows}
+
+
+def store_new(connection: Connection, request: PushRequest, verdicts: dict[int, Known]) -> None:
+    """Store the first verdicts of these numbers."""
+    if verdicts:
+        connection.execute(
+            _INSERT,
+            [
+                {
+                    "device_id": request.device,
+                    "incarnation": request.incarnation,
+                    "mid": mid,
+                    "item_hash": known.item_hash,
+                    "verdict": known.decision.verdict,
+                    "kind": known.decision.kind,
+                }
+                for mid, known in verdicts.items()
+            ],
+        )
+
+
+def replace_held(connection: Connection, request: PushRequest, verdicts: dict[int, Known]) -> None:
+    """Store the final verdicts of numbers that were held until now."""
+    if verdicts:
+        connection.execute(
+            _DECIDE,
+            [
+                {
+                    "device": request.device,
+                    "session": request.incarnation,
+                    "number": mid,
+                    "verdict": known.decision.verdict,
+                    "kind": known.decision.kind,
+                }
+                for mid, known in verdicts.items()
+            ],
+        )
+
+
+# Built once: building a statement costs more than running it.
+_LAST = select(func.max(col(MutationTable.mid))).where(
+    col(MutationTable.device_id) == bindparam("device"),
+    col(MutationTable.incarnation) == bindparam("incarnation"),
+)
+_KNOWN = select(
+    col(MutationTable.mid),
+    col(MutationTable.item_hash),
+    col(MutationTable.verdict),
+    col(MutationTable.kind),
+).where(
+    col(MutationTable.device_id) == bindparam("device"),
+    col(MutationTable.incarnation) == bindparam("incarnation"),
+    col(MutationTable.mid).in_(bindparam("mids", expanding=True)),
+)
+_TABLE = MutationTable.__table__  # type: ignore[attr-defined]
+_INSERT = insert(_TABLE)
+_DECIDE = update(_TABLE).where(
+    _TABLE.c.device_id == bindparam("device"),
+    _TABLE.c.incarnation == bindparam("session"),
+    _TABLE.c.mid == bindparam("number"),
+)
