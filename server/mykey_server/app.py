@@ -6,12 +6,14 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
+from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mykey_server.core import Core, open_core
+from mykey_server.database import is_passing
 from mykey_server.faults import log_fault
 from mykey_server.problem import ProblemError
 from mykey_server.reply import problem_reply
@@ -70,9 +72,9 @@ def _refuse_politely(app: FastAPI, core: Core) -> None:
 
 
 class _Outermost:
-    """The outermost loop: a bug of ours is answered 500, and logged by its place alone.
+    """The outermost loop: a bug of ours is answered 500, trouble with the disk 503.
 
-    Never with its text or values: those can hold a person's ID.
+    Logged by its place alone, never with its text or values: those can hold a person's ID.
     """
 
     def __init__(self, app: ASGIApp, core: Core) -> None:
@@ -87,8 +89,9 @@ class _Outermost:
             if scope["type"] != "http":
                 raise
             log_fault(error)
-            broken = problem_reply(ProblemError(ProblemType.BROKEN), now=self._core.clock.now())
-            await broken(scope, receive, send)
+            passing = isinstance(error, DBAPIError) and is_passing(error)
+            problem = ProblemError(ProblemType.BUSY if passing else ProblemType.BROKEN)
+            await problem_reply(problem, now=self._core.clock.now())(scope, receive, send)
 
 
 def _document(app: FastAPI) -> dict[str, Any]:

@@ -8,9 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import OperationalError
 
-from mykey_server.database import DatabaseError, is_busy, open_database, reading
+from mykey_server.database import DatabaseError, open_database, reading
 from mykey_server.migrations import migrate
 from mykey_server.problem import ProblemError
 from mykey_server.services.cards import TrustedCards
@@ -52,10 +51,6 @@ class Core:
         self._waiting += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._writer, work)
-        except OperationalError as error:
-            if is_busy(error):
-                raise ProblemError(ProblemType.BUSY) from error
-            raise
         finally:
             self._waiting -= 1
 

@@ -27,6 +27,7 @@ BUSY_TIMEOUT_MS = 5000
 """A command line tool beside the server holds the write lock for milliseconds."""
 
 _SYNCHRONOUS_FULL = 2
+_PASSING = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY")
 
 
 class DatabaseError(MyKeyError):
@@ -80,9 +81,13 @@ def writing(engine: Engine) -> Iterator[Connection]:
             yield connection
 
 
-def is_busy(error: DBAPIError) -> bool:
-    """Whether somebody else held the write lock for longer than we wait."""
-    return "database is locked" in str(error.orig)
+def is_passing(error: DBAPIError) -> bool:
+    """Whether the same may succeed later: a lock that did not come free, no room, no writing.
+
+    Damage and bugs of ours are something else. Codes: https://sqlite.org/rescode.html.
+    """
+    name = getattr(error.orig, "sqlite_errorname", None) or ""
+    return name.startswith(_PASSING)
 
 
 def _connect(path: Path) -> Any:  # noqa: ANN401 - sqlcipher3 has no types

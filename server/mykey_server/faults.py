@@ -8,10 +8,15 @@ from __future__ import annotations
 import logging
 import traceback
 
+from sqlalchemy.exc import DBAPIError
+
 logger = logging.getLogger("mykey_server")
 
 
 def log_fault(error: BaseException) -> None:
-    """Write one line: what kind of exception, and where it was raised."""
+    """Write one line: what kind of exception, and where it was raised; of SQLite, which error."""
     where = traceback.extract_tb(error.__traceback__)[-1]
-    logger.error("%s at %s:%s", type(error).__name__, where.filename, where.lineno)
+    kind = type(error).__name__
+    if isinstance(error, DBAPIError):
+        kind = f"{kind} {getattr(error.orig, 'sqlite_errorname', '')}".rstrip()
+    logger.error("%s at %s:%s", kind, where.filename, where.lineno)
