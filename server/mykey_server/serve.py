@@ -15,9 +15,10 @@ from granian.server.embed import Server
 from mykey_server.app import create_app
 from mykey_server.core import Core
 from mykey_server.database import reading
-from mykey_server.services.cards import SIMULATED
+from mykey_server.services.cards import JPKI, SIMULATED
 from mykey_server.services.site import all_providers
 from mykey_server.settings import Settings
+from mykey_tui.domain.errors import AnchorsError
 
 READY_TRIES = 200
 READY_PAUSE_SECONDS = 0.025
@@ -31,15 +32,36 @@ logger = logging.getLogger("mykey_server")
 def serve(settings: Settings, *, host: str, port: int) -> None:
     """Serve until SIGTERM or SIGINT. Prints one JSON line, `{"url": ...}`, when ready.
 
-    `port` 0 takes a free one. Raises `OSError` when the address is taken.
+    `port` 0 takes a free one.
+
+    Raises:
+        OSError: the address is taken.
+        DatabaseError, AnchorsError: the file or the anchors cannot be used, or there are no anchors
+            for a provider of real cards.
     """
     port = _reserve(host, port)
     app = create_app(settings)
     core: Core = app.state.core
     try:
+        refuse_without_anchors(core)
         asyncio.run(_run(app, core, host, port))
     finally:
         core.close()
+
+
+def refuse_without_anchors(core: Core) -> None:
+    """Do not open for real cards with nothing to judge them by. Raises `AnchorsError`.
+
+    All their links would be held, and nobody would know before the queues are long.
+    """
+    with reading(core.engine) as connection:
+        real = [p.provider_id for p in all_providers(connection) if p.profile == JPKI]
+    if real and not core.cards.can_judge(JPKI):
+        raise AnchorsError(
+            "--anchors",
+            "real cards (profile jpki) count at " + ", ".join(real) + ", and there is no usable CA"
+            " certificate; give the folder that holds the JPKI ones",
+        )
 
 
 async def _run(app: object, core: Core, host: str, port: int) -> None:

@@ -12,9 +12,9 @@ DEFAULT_DATABASE = "mykey-server.db"
 class Settings:
     """Where the server's file lies, and what it believes.
 
-    `anchors` is the folder of CA certificates for providers of profile `jpki`; without it their
-    links are refused. `public_url` is the address that counters type when something (a TLS proxy)
-    stands before this process: their signatures cover that address, not the one seen here.
+    `anchors` is the folder of CA certificates for providers of profile `jpki`; without it `serve`
+    does not start for them. `public_url` is the address that counters type when something (a TLS
+    proxy) stands before this process: their signatures cover that address, not the one seen here.
     """
 
     database: Path

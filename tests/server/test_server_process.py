@@ -21,6 +21,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from mykey_tui.domain.clock import SystemClock
+from mykey_tui.simulated import anchors_dir
 from mykey_tui.wire.messages import JSON, MSGPACK, EnrolReply, EnrolRequest, PushItem, PushReply
 from mykey_tui.wire.signature import sign
 from tests.server.conftest import Counter
@@ -48,10 +49,10 @@ def mykey_server(database: Path, *arguments: str, code: int = 0) -> Any:
 class Running:
     """A serving process."""
 
-    def __init__(self, database: Path, *, log: Path) -> None:
+    def __init__(self, database: Path, *arguments: str, log: Path) -> None:
         self._log = log.open("ab")
         self.process = subprocess.Popen(
-            [PROGRAM, "serve", "--listen", "127.0.0.1:0", "--db", str(database)],
+            [PROGRAM, "serve", "--listen", "127.0.0.1:0", "--db", str(database), *arguments],
             stdout=subprocess.PIPE,
             stderr=self._log,
         )
@@ -77,11 +78,11 @@ def database(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def start(database: Path, tmp_path: Path) -> Iterator[Callable[[], Running]]:
+def start(database: Path, tmp_path: Path) -> Iterator[Callable[..., Running]]:
     running: list[Running] = []
 
-    def start() -> Running:
-        running.append(Running(database, log=tmp_path / "server.log"))
+    def start(*arguments: str) -> Running:
+        running.append(Running(database, *arguments, log=tmp_path / "server.log"))
         return running[-1]
 
     yield start
@@ -121,7 +122,7 @@ def push(counter: Counter, url: str, items: list[PushItem]) -> PushReply:
 
 
 def test_killed_in_the_middle_of_pushes_it_loses_nothing_and_doubles_nothing(
-    database: Path, start: Callable[[], Running], tmp_path: Path
+    database: Path, start: Callable[..., Running], tmp_path: Path
 ) -> None:
     chance = random.Random(20261122)  # noqa: S311 - repeatable, not secret
     server = start()
@@ -162,11 +163,11 @@ def test_killed_in_the_middle_of_pushes_it_loses_nothing_and_doubles_nothing(
 
 
 def test_it_says_its_address_when_ready_and_stops_quickly_with_no_other_word(
-    database: Path, start: Callable[[], Running], tmp_path: Path
+    database: Path, start: Callable[..., Running], tmp_path: Path
 ) -> None:
     mykey_server(database, "provider", "add", "A-1", "--name", "Shop")
     mykey_server(database, "provider", "add", "B-1", "--name", "Real", "--profile", "jpki")
-    server = start()
+    server = start("--anchors", str(anchors_dir()))
     assert server.ready["simulated"] == ["A-1"]
     assert httpx.get(server.url + "/v1/hello").status_code == 401
     with socket.create_connection((urlsplit(server.url).hostname, urlsplit(server.url).port)):
@@ -184,8 +185,21 @@ def test_a_taken_port_is_said_in_one_line(database: Path) -> None:
     assert refusal["failed"] == "OSError"
 
 
+def test_it_does_not_start_for_real_cards_with_nothing_to_judge_them_by(
+    database: Path, tmp_path: Path
+) -> None:
+    mykey_server(database, "provider", "add", "B-1", "--name", "Real", "--profile", "jpki")
+    empty = tmp_path / "anchors"
+    empty.mkdir()
+    for arguments in ((), ("--anchors", str(empty)), ("--anchors", str(tmp_path / "absent"))):
+        refusal = mykey_server(database, "serve", "--listen", "127.0.0.1:0", *arguments, code=3)
+        assert refusal["failed"] == "AnchorsError"
+        assert "B-1" in refusal["text"]
+        assert "--anchors" in refusal["text"]
+
+
 def test_links_are_listed_suspended_and_resumed(
-    database: Path, start: Callable[[], Running]
+    database: Path, start: Callable[..., Running]
 ) -> None:
     server = start()
     counter = enrolled(database, server.url)

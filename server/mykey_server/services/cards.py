@@ -33,6 +33,13 @@ class TrustedCards:
         real = Anchors((), frozenset()) if anchors is None else load_anchors(anchors)
         return cls(simulated=load_anchors(anchors_dir()), jpki=real)
 
+    def can_judge(self, profile: str) -> bool:
+        """Whether the profile has a CA certificate that may vouch for a card at all."""
+        return any(anchor.may_sign_certificates for anchor in self._of(profile).certificates)
+
+    def _of(self, profile: str) -> Anchors:
+        return self.jpki if profile == JPKI else self.simulated
+
     def believe(self, certificate: bytes, *, profile: str, at: datetime) -> Verdict:
         """Judge a certificate that a counter read some time ago.
 
@@ -43,7 +50,7 @@ class TrustedCards:
 
         `Undecided` where what is wrong may be ours and may be mended: the clock, the anchors.
         """
-        anchors = self.jpki if profile == JPKI else self.simulated
+        anchors = self._of(profile)
         verdict = judge(certificate, anchors, at=at)
         if not isinstance(verdict, Refused):
             return verdict
