@@ -49,7 +49,13 @@ class Settled:
     conflicts: int = 0
     invalid: int = 0
     put_off: int = 0
+    """Not decided now, or waiting for an earlier one; they go again."""
     parked: int = 0
+
+    @property
+    def decided(self) -> int:
+        """How many got a final verdict."""
+        return self.applied + self.already + self.conflicts + self.invalid
 
 
 class CounterStore:
@@ -174,7 +180,13 @@ class CounterStore:
         return item.mid
 
     def next_batch(
-        self, *, first: int, items_max: int, bytes_max: int, whole_journal: bool = False
+        self,
+        *,
+        first: int,
+        items_max: int,
+        bytes_max: int,
+        parked: bool = False,
+        whole_journal: bool = False,
     ) -> list[PushItem]:
         """What to send, in order, from mid `first` on. See `outbox.batch`."""
         with reading(self._engine) as connection:
@@ -183,6 +195,7 @@ class CounterStore:
                 first=first,
                 items_max=items_max,
                 bytes_max=bytes_max,
+                parked=parked,
                 whole_journal=whole_journal,
             )
 
@@ -190,13 +203,16 @@ class CounterStore:
         """Take a push reply in: verdicts, the rows as they now stand, and the mark, all at once.
 
         Verdicts for mids that were not `sent` are ignored; a mid that was sent and has no verdict
-        is put off, like one with `retry`. Nothing is counted against items that the server holds
-        back because it waits for an earlier one (`expect_mid`).
+        is put off, like one with `retry` or `held`. Nothing is counted against items that the server
+        holds back because it waits for an earlier one (`expect_mid`); `held` is always counted: the
+        server has that item and could not decide it.
         """
         asked = set(sent)
-        final = [v for v in reply.items if v.mid in asked and v.verdict != "retry"]
+        final = [v for v in reply.items if v.mid in asked and v.verdict not in ("retry", "held")]
+        held = {v.mid for v in reply.items if v.verdict == "held"}
         put_off = sorted(asked - {verdict.mid for verdict in final})
-        held_after = reply.expect_mid if reply.expect_mid is not None else max(sent, default=0)
+        behind = reply.expect_mid if reply.expect_mid is not None else max(sent, default=0)
+        tried = [mid for mid in put_off if mid <= behind or mid in held]
         with writing(self._engine) as connection:
             cursor = progress.read(connection).cursor
             tally = progress.start_tally(connection)
@@ -206,7 +222,7 @@ class CounterStore:
             links.put(connection, self.identity.digest_key, tally, rows)
             for verdict in final:
                 outbox.settle(connection, verdict, seq=reply.seq)
-            parked = outbox.count_try(connection, [mid for mid in put_off if mid <= held_after])
+            parked = outbox.count_try(connection, tried)
             progress.save_tally(connection, tally, refused=refused)
             progress.change(
                 connection, epoch=reply.epoch, mark_seq=reply.seq, mark_digest=reply.digest
@@ -225,6 +241,24 @@ class CounterStore:
         """Count a try of items that brought the whole request down. Returns how many it parked."""
         with writing(self._engine) as connection:
             return outbox.count_try(connection, mids)
+
+    def parked_due(self) -> int | None:
+        """From which mid on parked mutations are to go again now; None when it is not yet time."""
+        with reading(self._engine) as connection:
+            if outbox.counts(connection).attention == 0:
+                return None
+            known = progress.read(connection)
+        if known.parked_sent_at is None:
+            return known.parked_next
+        since = self._clock.now().timestamp() - known.parked_sent_at
+        # A clock put back must not make them wait for it to come round again.
+        return None if 0 <= since < outbox.PARKED_AGAIN_SECONDS else known.parked_next
+
+    def note_parked_sent(self, following: int) -> None:
+        """They go again now; the next time they go on from mid `following`."""
+        now = int(self._clock.now().timestamp())
+        with writing(self._engine) as connection:
+            progress.change(connection, parked_sent_at=now, parked_next=following)
 
     def queue(self, *, limit: int = QUEUE_SHOWN_MAX) -> Sequence[QueuedMutation]:
         """What waits and what needs a person, oldest first."""

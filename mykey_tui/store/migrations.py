@@ -71,4 +71,9 @@ def _first(connection: Connection) -> None:
     )
 
 
-STEPS: tuple[Callable[[Connection], None], ...] = (_first,)
+def _second(connection: Connection) -> None:
+    for column in ("parked_sent_at INTEGER", "parked_next INTEGER NOT NULL DEFAULT 1"):
+        connection.exec_driver_sql(f"ALTER TABLE progress ADD COLUMN {column}")
+
+
+STEPS: tuple[Callable[[Connection], None], ...] = (_first, _second)

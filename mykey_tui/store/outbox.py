@@ -29,6 +29,10 @@ MUTATION_VERSION = 1
 TRIES_MAX = 3
 """A mutation that the server puts off this often is parked, so that somebody looks (M37)."""
 
+PARKED_AGAIN_SECONDS = 600
+"""Parked mutations go again by themselves this often: the server may have been mended, and what a
+person was promised must not wait for somebody to press a key."""
+
 _CONFLICT_CODES = {
     "key_linked": Code.LINK_DUPLICATE,
     "sid_taken": Code.SERVICE_ID_TAKEN,
@@ -124,16 +128,18 @@ def batch(
     first: int,
     items_max: int,
     bytes_max: int,
+    parked: bool = False,
     whole_journal: bool = False,
 ) -> list[PushItem]:
     """What to send next, in order, from mid `first` on: never more than fits, at least one.
 
-    `whole_journal` takes everything from `first` on, whatever its state: the server has asked for
+    `parked` takes the parked ones instead of those that wait. `whole_journal` takes everything from `first` on, whatever its state: the server has asked for
     what lies before the waiting ones.
     """
     statement = select(StoredMutation).where(col(StoredMutation.mid) >= first)
     if not whole_journal:
-        statement = statement.where(col(StoredMutation.state) == MutationState.WAITING.value)
+        state = MutationState.PARKED if parked else MutationState.WAITING
+        statement = statement.where(col(StoredMutation.state) == state.value)
     chosen: list[PushItem] = []
     size = 0
     rows = Session(connection).exec(statement.order_by(col(StoredMutation.mid)).limit(items_max))

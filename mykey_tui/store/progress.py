@@ -34,6 +34,10 @@ class Progress:
     """Unix time of the last complete pull, by the server's clock."""
     clock_offset: timedelta
     """How far the server's clock was ahead of this box's, when last told."""
+    parked_sent_at: int | None
+    """Unix time when parked mutations last went again by themselves."""
+    parked_next: int
+    """The mid from which they go on the next time."""
 
 
 def read(connection: Connection) -> Progress:
@@ -52,6 +56,8 @@ def read(connection: Connection) -> Progress:
         refused_rows=row.refused_rows,
         synced_at=row.synced_at,
         clock_offset=timedelta(milliseconds=row.clock_offset_ms),
+        parked_sent_at=row.parked_sent_at,
+        parked_next=row.parked_next,
     )
 
 

@@ -22,7 +22,7 @@ class MutationState(Enum):
 
     WAITING = "waiting"
     PARKED = "parked"
-    """Tried often enough; a person decides."""
+    """Tried often enough for somebody to look; goes again by itself, slowly."""
     CONFLICT = "conflict"
     """Refused for good: the server's rows say otherwise."""
     INVALID = "invalid"
@@ -123,3 +123,7 @@ class StoredProgress(StoreTable, table=True):
     """Rows of the server's that could not be read and are therefore not here."""
     synced_at: int | None = None
     clock_offset_ms: int = 0
+    parked_sent_at: int | None = None
+    """Unix time when parked mutations last went again by themselves: one time for all of them."""
+    parked_next: int = 1
+    """The mid from which they go on the next time, so that none is always the last."""

@@ -1,7 +1,8 @@
 """The upload half of a round: the queue in order, in batches that fit, until it is empty.
 
 A refused item never blocks the queue: its verdict is final and the next goes on. An item that
-brings the whole request down is looked for by halving the batch, and parked after a few rounds.
+brings the whole request down is looked for by halving the batch. What is put off in a few rounds is
+parked, so that somebody looks, and goes again slowly by itself: the server may have been mended.
 A slow line halves the batch too, down to one item; what fits is remembered for the next round.
 """
 
@@ -73,8 +74,11 @@ class Pushed:
 def push_queue(store: CounterStore, client: ServerClient, limits: Limits, pace: Pace) -> Pushed:
     """Send what waits. Raises `LineError`, and `ServerError` where nothing may go on."""
     result = Pushed()
+    parked_from = store.parked_due()
     try:
         _push_waiting(store, client, limits, pace, result)
+        if parked_from is not None:
+            _push_parked(store, client, limits, pace, result, first=parked_from)
     except LineBrokeError as error:
         result.failure = error
     except ServerError as error:
@@ -116,6 +120,45 @@ def _push_waiting(
             first = missed + 1
             continue
         first = batch[-1].mid + 1
+
+
+def _push_parked(
+    store: CounterStore,
+    client: ServerClient,
+    limits: Limits,
+    pace: Pace,
+    result: Pushed,
+    *,
+    first: int,
+) -> None:
+    """Send parked items again: one batch, and the next ones as long as something comes of it."""
+    store.note_parked_sent(first)  # before anything is sent: a server in trouble is not hurried
+    went_back = False
+    while result.requests < REQUESTS_MAX:
+        size = min(pace.items, limits.push_items)
+        batch = store.next_batch(
+            first=first, items_max=size, bytes_max=limits.push_bytes, parked=True
+        )
+        if not batch and first > 1:
+            first = 1
+            continue
+        if not batch:
+            return
+        try:
+            reply = _send(store, client, batch, result, pace)
+        except PushRefusedError:
+            if len(batch) > 1:
+                pace.failed(len(batch))
+                continue
+            store.note_parked_sent(batch[0].mid + 1)
+            return
+        if not went_back and reply.expect_mid is not None and reply.expect_mid < first:
+            went_back, first = True, reply.expect_mid
+            continue
+        first = batch[-1].mid + 1
+        if result.verdicts[-1].decided == 0:
+            store.note_parked_sent(first)
+            return
 
 
 def _resend(
