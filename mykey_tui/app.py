@@ -23,6 +23,7 @@ from mykey_tui.flows.desk_events import (
     CardForgotten,
     CardTaken,
     DeskEvent,
+    LinkFinished,
     ReaderIs,
     ReadingStarted,
 )
@@ -252,7 +253,7 @@ class MyKeyApp(ScanRouting, BackgroundCalls, App[None], inherit_bindings=False):
             case CardForgotten():
                 self._card_forgotten = True
                 self.bell()
-            case ReaderIs() if self._watch is not None:
+            case ReaderIs() | LinkFinished() if self._watch is not None:
                 self._watch.nudge()
             case _:
                 pass  # The screens' own business.

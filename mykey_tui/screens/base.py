@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
 from textual import events
@@ -41,7 +41,8 @@ class CounterScreen(Screen[None], inherit_bindings=False):
         super().__init__()
         self.host = host
         self._flash = ""
-        self._painted: dict[str, object] = {}
+        self._painted: dict[str, list[Line]] = {}
+        self._painted_width = 0
 
     # What a subclass says
 
@@ -102,47 +103,55 @@ class CounterScreen(Screen[None], inherit_bindings=False):
         return self.host.face
 
     def compose(self) -> ComposeResult:
-        """The seven fixed parts, and what a subclass lays over the stage."""
-        yield Static(id="head", markup=False)
-        yield Static(id="upper", markup=False)
+        """The seven fixed parts, painted at once, and what a subclass lays over the stage."""
+        self._painted_width = self._width
+        parts = {name: self._static(name, lines) for name, lines in self._parts()}
+        yield parts["head"]
+        yield parts["upper"]
         with Container(id="body"), Container(id="box"):
-            yield Static(id="stage", markup=False)
+            yield parts["stage"]
             yield from self.over_the_stage()
-        yield Static(id="next", markup=False)
-        yield Static(id="lower", markup=False)
-        yield Static(id="status", markup=False)
-        yield Static(id="keys", markup=False)
+        yield parts["next"]
+        yield parts["lower"]
+        yield parts["status"]
+        yield parts["keys"]
 
     def over_the_stage(self) -> Iterable[Widget]:
         """Widgets that float over the stage: an input field."""
         return ()
 
-    def on_mount(self) -> None:
-        """Paint for the first time."""
-        self.repaint()
-
     def on_resize(self) -> None:
         """Paint the full-width rows again."""
+        if self._width != self._painted_width:
+            self._painted.clear()
+            self._painted_width = self._width
         self.repaint()
 
     def repaint(self) -> None:
         """Bring every part up to date; parts that did not change send nothing to the terminal."""
-        width = self.size.width or STAGE_WIDTH
-        face = self.face
-        rule = Line(((face.profile.glyphs.rule * width, Role.DIM),))
-        self._paint("head", [head_line(self.host, self.heading, width)], width)
-        self._paint("upper", [rule], width)
-        self._paint("stage", self.stage()[:STAGE_HEIGHT], STAGE_WIDTH)
-        self._paint("next", [self._next_line()], width)
-        self._paint("lower", [rule], width)
-        self.repaint_status()
-        self._paint("keys", [self._key_line(width)], width)
+        for name, lines in self._parts():
+            self._paint(name, lines)
 
     def repaint_status(self) -> None:
         """Bring the status line up to date."""
-        width = self.size.width or STAGE_WIDTH
-        line = status_line(self.host.status, self.face, width, self.host.trouble)
-        self._paint("status", [line], width)
+        self._paint("status", [self._status_line()])
+
+    def _parts(self) -> Iterator[tuple[str, list[Line]]]:
+        rule = Line(((self.face.profile.glyphs.rule * self._width, Role.DIM),))
+        yield "head", [head_line(self.host, self.heading, self._width)]
+        yield "upper", [rule]
+        yield "stage", self.stage()[:STAGE_HEIGHT]
+        yield "next", [self._next_line()]
+        yield "lower", [rule]
+        yield "status", [self._status_line()]
+        yield "keys", [self._key_line(self._width)]
+
+    @property
+    def _width(self) -> int:
+        return self.app.size.width or STAGE_WIDTH
+
+    def _status_line(self) -> Line:
+        return status_line(self.host.status, self.face, self._width, self.host.trouble)
 
     def _key_line(self, width: int) -> Line:
         return key_line(self.offered(), self.face, width, digits=not self.takes_text)
@@ -154,13 +163,19 @@ class CounterScreen(Screen[None], inherit_bindings=False):
             return left(self.face.text("reception.forgotten"), Role.WARN, indent=1)
         return self.next_step()
 
-    def _paint(self, part: str, lines: list[Line], width: int) -> None:
-        wanted = (tuple(lines), width, self.face.profile.render)
-        if not self.is_mounted or self._painted.get(part) == wanted:
+    def _static(self, part: str, lines: list[Line]) -> Static:
+        self._painted[part] = lines
+        return Static(self._content(part, lines), id=part, markup=False)
+
+    def _paint(self, part: str, lines: list[Line]) -> None:
+        if not self.is_mounted or self._painted.get(part) == lines:
             return
-        self._painted[part] = wanted
-        content: Content = drawn(lines, self.face.profile, width)
-        self.query_one(f"#{part}", Static).update(content, layout=False)
+        self._painted[part] = lines
+        self.query_one(f"#{part}", Static).update(self._content(part, lines), layout=False)
+
+    def _content(self, part: str, lines: list[Line]) -> Content:
+        width = STAGE_WIDTH if part == "stage" else self._width
+        return drawn(lines, self.face.profile, width)
 
     def flash(self, text: str) -> None:
         """Say something in row 21 until the next key or card; results are never said here alone."""
