@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import signal
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
-from types import FrameType
 from urllib.parse import urlsplit
 
 from mykey_tui.commands.context import outside_path
@@ -20,23 +17,23 @@ from mykey_tui.commands.demo_folder import DemoFolder
 from mykey_tui.commands.demo_server import DemoError, DemoServer
 from mykey_tui.commands.output import Exit, Output, language_of
 from mykey_tui.commands.screen import LateCounter, run_screen
+from mykey_tui.commands.terminal import ended_politely, require_terminal
 from mykey_tui.domain.codes import Code
 from mykey_tui.flows.outcomes import Stopped
 
 _SERVER_MODULES = ("fastapi", "granian", "alembic")
-_SIGNAL_EXIT = 128
-"""What shells add to a signal's number."""
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Everything in one command; nothing stays behind unless `--home` is given."""
+    require_terminal()
     output = Output(as_json=getattr(arguments, "json", False), language=language_of(None))
     if any(find_spec(name) is None for name in _SERVER_MODULES):
         return output.stopped(Stopped(Code.ENROL_EXTRA_MISSING), result="failed")
     home = getattr(arguments, "home", None)
     try:
         with ExitStack() as stack:
-            stack.enter_context(_ended_politely())
+            stack.enter_context(ended_politely(lambda: False))
             folder = outside_path(home) if home else _passing_folder(stack)
             exit_code = _run(DemoFolder(folder), output, stack)
     except DemoError as error:
@@ -83,18 +80,3 @@ def _passing_folder(stack: ExitStack) -> Path:
     path = tempfile.mkdtemp(prefix="mykey-demo-")
     stack.callback(shutil.rmtree, path, ignore_errors=True)
     return Path(path)
-
-
-@contextmanager
-def _ended_politely() -> Iterator[None]:
-    """A closed terminal or a SIGTERM ends the demo by its usual way out, so that nothing stays."""
-
-    def leave(number: int, frame: FrameType | None) -> None:
-        raise SystemExit(_SIGNAL_EXIT + number)
-
-    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -96,3 +96,10 @@ class Output:
 
 def _print(line: str) -> None:
     print(line, flush=True)  # noqa: T201  # a command's answer is what it prints
+
+
+def point_at_nothing(descriptor: int) -> None:
+    """What is still buffered for a stream that is gone goes nowhere, and fails nowhere."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, descriptor)
+    os.close(nothing)

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from mykey_tui.commands.output import point_at_nothing
+from mykey_tui.commands.terminal import ended_politely, hangup_noticed, require_terminal
 from mykey_tui.flows.desk_events import DeskEvent
 from mykey_tui.flows.services import Services
 from mykey_tui.i18n.catalog import Language
@@ -13,9 +18,12 @@ from mykey_tui.screens.profile import detect, prepare_environment
 from mykey_tui.settings import Settings
 
 if TYPE_CHECKING:
+    from mykey_tui.app import MyKeyApp
     from mykey_tui.composition import Hands, RunningCounter
 
 LOG_NAME = "counter.log"
+_COULD_NOT = 3
+"""The commands' contract knows no other code for a screen that failed."""
 
 
 class LateCounter:
@@ -42,7 +50,12 @@ class LateCounter:
 
 
 def run_screen(settings: Settings, counter: LateCounter, *, simulated: bool) -> int:
-    """Paint until somebody ends it; returns the exit code."""
+    """Paint until somebody ends it; returns the exit code.
+
+    Raises:
+        SettingsError: there is no terminal to paint on.
+    """
+    require_terminal()
     profile = detect(os.environ)
     prepare_environment(os.environ, profile)
     # Only now: Textual reads the environment when it is imported.
@@ -56,8 +69,28 @@ def run_screen(settings: Settings, counter: LateCounter, *, simulated: bool) -> 
         simulated=simulated,
         log_path=settings.home / LOG_NAME,
     )
-    with log_to(settings.home):
+    with log_to(settings.home), ended_politely(lambda: _leave(app)) as ending, hangup_noticed():
         try:
-            return run(app)
+            failed = run(app) != 0
         finally:
             counter.close()
+    if ending.number == signal.SIGHUP:
+        point_at_nothing(2)  # The terminal is gone, with what was still to be painted.
+    if ending.number:
+        return ending.exit_code
+    return _COULD_NOT if failed else 0
+
+
+def _leave(app: MyKeyApp) -> bool:
+    """Ask a running screen to end as if somebody had closed it; False where none runs."""
+    if not app.is_running:
+        return False
+
+    def ask() -> None:
+        # It may be ending already, and then its loop takes nothing more.
+        with suppress(RuntimeError):
+            app.call_from_thread(app.quit)
+
+    # Not on this thread: the signal interrupted the very loop that has to do it.
+    threading.Thread(target=ask, name="leave", daemon=True).start()
+    return True

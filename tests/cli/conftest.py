@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from mykey_tui import cli
 from mykey_tui.commands.demo_server import DemoServer
 from mykey_tui.domain.ids import ServiceId
 from mykey_tui.reader.card_file import CardFile
@@ -179,3 +180,36 @@ def lay(tmp_path: Path) -> Any:
         return f"emulator:{path}"
 
     return write
+
+
+@dataclass(frozen=True)
+class Said:
+    exit_code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        (line,) = self.out.splitlines()
+        answer = json.loads(line)
+        assert isinstance(answer, dict)
+        return answer
+
+
+@pytest.fixture
+def said(capsys: Any, monkeypatch: Any) -> Any:
+    """Run a command in this process; the same `main` that the console script calls."""
+    monkeypatch.setenv("LANG", "C.UTF-8")
+    monkeypatch.delenv("MYKEY_HOME", raising=False)
+
+    def run(*arguments: object) -> Said:
+        capsys.readouterr()
+        try:
+            exit_code = cli.main([str(argument) for argument in arguments])
+        except SystemExit as error:
+            exit_code = int(error.code or 0)
+        captured = capsys.readouterr()
+        assert "Traceback" not in captured.err
+        return Said(exit_code, captured.out, captured.err)
+
+    return run

@@ -6,52 +6,17 @@ import json
 import stat
 import subprocess
 import sys
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from mykey_tui import cli
 from mykey_tui.commands import lookup as lookup_command
 from mykey_tui.reader.card_file import CardFile, Fault, FaultName
 from mykey_tui.simulated.cards import make_card
 from mykey_tui.simulated.foreign import Variant, driving_licence, felica_card
 
 PAPER = "1C2410DF79DGEL07202002B"
-
-
-@dataclass(frozen=True)
-class Said:
-    exit_code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> dict[str, Any]:
-        (line,) = self.out.splitlines()
-        answer = json.loads(line)
-        assert isinstance(answer, dict)
-        return answer
-
-
-@pytest.fixture
-def said(capsys: Any, monkeypatch: Any) -> Any:
-    """Run a command in this process; the same `main` that the console script calls."""
-    monkeypatch.setenv("LANG", "C.UTF-8")
-    monkeypatch.delenv("MYKEY_HOME", raising=False)
-
-    def run(*arguments: object) -> Said:
-        capsys.readouterr()
-        try:
-            exit_code = cli.main([str(argument) for argument in arguments])
-        except SystemExit as error:
-            exit_code = int(error.code or 0)
-        captured = capsys.readouterr()
-        assert "Traceback" not in captured.err
-        return Said(exit_code, captured.out, captured.err)
-
-    return run
 
 
 def person(number: int, **how: Any) -> CardFile:
