@@ -18,7 +18,7 @@ from mykey_tui.domain.errors import StoreError
 from mykey_tui.domain.ids import LookupToken, ServiceId
 from mykey_tui.store import links, migrations, outbox, progress
 from mykey_tui.store.engine import is_key_of, open_engine, reading, writing
-from mykey_tui.store.home import Home, sync_directory
+from mykey_tui.store.home import Home, on_disk, sync_directory
 from mykey_tui.store.identity import Identity, load_identity, store_identity
 from mykey_tui.store.keys import load_key, make_key
 from mykey_tui.store.links import LocalLink
@@ -74,7 +74,14 @@ class CounterStore:
 
         Raises:
             StoreError: ENROL_ALREADY when there is a store, readable or not: see `Home.set_aside`.
+                STORE_FULL when the disk does not take it.
         """
+        with on_disk():
+            cls._create(home, identity)
+        return cls.open(home, clock=clock)
+
+    @staticmethod
+    def _create(home: Home, identity: Identity) -> None:
         if home.database.exists():
             raise StoreError(Code.ENROL_ALREADY)
         home.prepare()
@@ -92,7 +99,6 @@ class CounterStore:
         beside.chmod(0o600)
         beside.replace(home.database)
         sync_directory(home.path)
-        return cls.open(home, clock=clock)
 
     @classmethod
     def open(cls, home: Home, *, clock: Clock | None = None) -> CounterStore:
@@ -108,7 +114,7 @@ class CounterStore:
         try:
             own = is_key_of(home.database, key)
         except OSError as error:
-            raise StoreError(Code.STORE_NONE, error.strerror or "") from error
+            raise StoreError(Code.STORE_FULL, error.strerror or "") from error
         if not own:
             raise StoreError(Code.STORE_KEY)
         engine = open_engine(home.database, key=key)

@@ -80,7 +80,7 @@ def open_engine(path: Path, *, key: bytes | None, create: bool = False) -> Engin
     uri = f"{path.absolute().as_uri()}?mode={'rwc' if create else 'rw'}"
     return create_engine(
         "sqlite://",
-        creator=lambda: _connect(uri, key),
+        creator=lambda: _connect(path, uri, key),
         module=dbapi,
         # A pooled connection serves one thread at a time and may serve another later, which
         # SQLite allows when it was built with THREADSAFE=1 (read back in `_connect`).
@@ -93,16 +93,32 @@ def open_engine(path: Path, *, key: bytes | None, create: bool = False) -> Engin
     )
 
 
-def _connect(uri: str, key: bytes | None) -> dbapi.Connection:
-    connection = dbapi.connect(
-        uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
-    )
+def _connect(path: Path, uri: str, key: bytes | None) -> dbapi.Connection:
     try:
-        _set_up(connection, key)
-    except BaseException:
-        connection.close()
+        connection = dbapi.connect(
+            uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        try:
+            _set_up(connection, key)
+        except BaseException:
+            connection.close()
+            raise
+    except dbapi.Error as error:
+        if _is_refused_by_disk(error) and path.exists():
+            raise StoreError(Code.STORE_FULL) from None
         raise
     return connection
+
+
+def _is_refused_by_disk(error: dbapi.Error) -> bool:
+    """Whether a file that is there could not be opened: no room, or read-only.
+
+    Opening makes the log and its index beside the file. What is damaged says so (CORRUPT, NOTADB),
+    and a file that is too short says IOERR_SHORT_READ.
+    """
+    name = getattr(error, "sqlite_errorname", None) or ""
+    is_short = name.startswith("SQLITE_IOERR_SHORT_READ")
+    return name.startswith(("SQLITE_CANTOPEN", "SQLITE_IOERR")) and not is_short
 
 
 def _set_up(connection: dbapi.Connection, key: bytes | None) -> None:

@@ -18,6 +18,15 @@ _ASIDE_MAX = 1000
 """Sets of files kept aside; more than this and somebody must look."""
 
 
+@contextmanager
+def on_disk() -> Iterator[None]:
+    """Turn what the disk refuses (no room, read-only, no right) into `StoreError` STORE_FULL."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(Code.STORE_FULL, error.strerror or "") from error
+
+
 @dataclass(frozen=True, slots=True)
 class Home:
     """Paths of one counter. Only `prepare` and the writers touch the disk."""
@@ -65,10 +74,15 @@ class Home:
         return self.path / "sync.lock"
 
     def prepare(self) -> None:
-        """Make the directory, for this user only. May be called again."""
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.anchors.mkdir(mode=0o700, exist_ok=True)
-        self.card_slot.parent.mkdir(mode=0o700, exist_ok=True)
+        """Make the directory, for this user only. May be called again.
+
+        Raises:
+            StoreError: STORE_FULL when the disk does not take it.
+        """
+        with on_disk():
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.anchors.mkdir(mode=0o700, exist_ok=True)
+            self.card_slot.parent.mkdir(mode=0o700, exist_ok=True)
 
     def write_private(self, path: Path, content: bytes) -> None:
         """Replace a file as a whole, mode 0600, durable when this returns.
@@ -77,7 +91,7 @@ class Home:
             StoreError: STORE_FULL when it could not be written; the old content is then intact.
         """
         beside = path.with_name(path.name + ".new")
-        try:
+        with on_disk():
             descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with os.fdopen(descriptor, "wb") as file:
                 file.write(content)
@@ -85,8 +99,6 @@ class Home:
                 os.fsync(file.fileno())
             beside.replace(path)
             sync_directory(path.parent)
-        except OSError as error:
-            raise StoreError(Code.STORE_FULL, error.strerror or "") from error
 
     @contextmanager
     def syncing(self, wait_seconds: float) -> Iterator[None]:
@@ -95,10 +107,16 @@ class Home:
         The kernel lets go of the lock when its holder dies, however it dies.
 
         Raises:
-            StoreError: STORE_BUSY when another process still held it.
+            StoreError: STORE_BUSY when another process still held it, STORE_NONE without a home,
+                STORE_FULL when the disk does not take the lock's file.
         """
         deadline = time.monotonic() + wait_seconds
-        descriptor = os.open(self.sync_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            descriptor = os.open(self.sync_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except FileNotFoundError:
+            raise StoreError(Code.STORE_NONE) from None
+        except OSError as error:
+            raise StoreError(Code.STORE_FULL, error.strerror or "") from error
         try:
             while True:
                 try:
@@ -116,7 +134,14 @@ class Home:
         """Move a store that cannot be opened out of the way, with its key, and delete nothing.
 
         The queue in it may still be rescued. Returns the directory that now holds it.
+
+        Raises:
+            StoreError: STORE_FULL when the disk does not take the change.
         """
+        with on_disk():
+            return self._move_aside()
+
+    def _move_aside(self) -> Path:
         for number in range(1, _ASIDE_MAX):
             aside = self.path / f"aside-{number}"
             if not aside.exists():

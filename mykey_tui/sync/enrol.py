@@ -21,7 +21,7 @@ from mykey_tui.domain.ids import DeviceId, Incarnation, ProviderId
 from mykey_tui.domain.service_id import ServiceIdFormat
 from mykey_tui.domain.text import safe
 from mykey_tui.store.counter_store import CounterStore
-from mykey_tui.store.home import Home
+from mykey_tui.store.home import Home, on_disk
 from mykey_tui.store.identity import Identity
 from mykey_tui.sync.exchange import Reply, accept_headers, exchange, make_http_client
 from mykey_tui.sync.replies import read, read_problem, read_time
@@ -80,7 +80,8 @@ def enrol(
         clock.offset = moment - datetime.now(UTC)
     store = CounterStore.create(home, identity, clock=clock)
     store.save_clock_offset(clock.offset)
-    home.pending_device_key.unlink(missing_ok=True)
+    with on_disk():
+        home.pending_device_key.unlink(missing_ok=True)
     return store
 
 
@@ -140,6 +141,8 @@ def _device_key(home: Home) -> bytes:
         key = bytes.fromhex(home.pending_device_key.read_text("ascii").strip())
     except (FileNotFoundError, ValueError):
         key = b""
+    except OSError as error:
+        raise StoreError(Code.STORE_FULL, error.strerror or "") from error
     if len(key) != DEVICE_KEY_LENGTH:
         key = token_bytes(DEVICE_KEY_LENGTH)
         home.write_private(home.pending_device_key, key.hex().encode("ascii"))
