@@ -18,6 +18,7 @@ from sqlmodel import col
 
 from mykey_server.services.holdings import Holdings
 from mykey_server.services.site import Site
+from mykey_server.tables.base import table_of
 from mykey_server.tables.terminal import HeldTable
 from mykey_tui.domain.ids import LookupToken
 from mykey_tui.wire.messages import PushItem, PushRequest
@@ -137,7 +138,7 @@ _TOUCHING = select(col(HeldTable.mid), col(HeldTable.token_tag), col(HeldTable.s
         col(HeldTable.sid_tag).in_(bindparam("sids", expanding=True)),
     ),
 )
-_DELETE = delete(HeldTable).where(
+_DELETE = delete(table_of(HeldTable)).where(
     *_OF_COUNTER, col(HeldTable.mid).in_(bindparam("mids", expanding=True))
 )
-_INSERT = insert(HeldTable.__table__)  # type: ignore[attr-defined]
+_INSERT = insert(table_of(HeldTable))

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row, and_, bindparam, delete, insert, or_, se
 from sqlmodel import col
 
 from mykey_server.services.site import Provider
+from mykey_server.tables.base import table_of
 from mykey_server.tables.management import KIND_CHOSEN, LinkTable, PersonTable
 from mykey_server.tables.site import ScopeHistoryTable, ScopeTable
 from mykey_tui.domain import digest
@@ -117,20 +118,14 @@ def read_holdings(
 ) -> Holdings:
     """Everything in the file that a batch over these tokens, service IDs and people may meet."""
     holdings = Holdings()
-    wanted = or_(
-        col(LinkTable.token).in_(set(tokens)),
-        and_(
-            col(LinkTable.service_id).in_(set(service_ids)),
-            col(LinkTable.status) != LinkStatus.REMOVED.value,
-        ),
-    )
-    for row in connection.execute(_LINK.where(col(LinkTable.scope) == scope, wanted)):
+    wanted = {"scope": scope, "tokens": list(set(tokens)), "sids": list(set(service_ids))}
+    for row in connection.execute(_TOUCHED, wanted):
         held = _held(row)
         holdings.rows[held.row.token] = held
         if held.is_live:
             holdings.owners[held.row.service_id.text] = held.row.token
-    my_key_ids = {cn.my_key_id.text for cn in cns}
-    for found in connection.execute(_PERSON.where(col(PersonTable.my_key_id).in_(my_key_ids))):
+    my_key_ids = list({cn.my_key_id.text for cn in cns})
+    for found in connection.execute(_PEOPLE, {"ids": my_key_ids}):
         cn = _cn(found.my_key_id, found.terminal_code)
         person = Person(cn, found.kind, found.origin, found.status, found.certificate_tag)
         holdings.people[person.cn] = person
@@ -159,17 +154,8 @@ def write_holdings(
 
     The counter row is taken after all decisions, once: it is the lock that serialises a scope.
     """
-    for person in holdings.new_people:
-        connection.execute(
-            insert(PersonTable).values(
-                my_key_id=person.cn.my_key_id.text,
-                terminal_code=person.cn.terminal_code.text,
-                kind=person.kind,
-                origin=person.origin,
-                status=person.status,
-                certificate_tag=person.certificate_tag,
-            )
-        )
+    if holdings.new_people:
+        connection.execute(_NEW_PERSON, [_person_values(person) for person in holdings.new_people])
     if not holdings.before:
         return head
     changed = [
@@ -189,23 +175,18 @@ def write_holdings(
 
 
 def _write_links(connection: Connection, scope: str, changed: list[Held], new_digest: bytes) -> int:
-    seq = connection.execute(
-        update(ScopeTable)
-        .where(col(ScopeTable.scope) == scope)
-        .values(seq=ScopeTable.seq + len(changed), digest=new_digest)
-        .returning(col(ScopeTable.seq))
+    seq: int = connection.execute(
+        _MOVE_HEAD, {"where": scope, "count": len(changed), "digest": new_digest}
     ).scalar_one()
     # Deleted first: within a batch a service ID may move from one row to another.
     tokens = [held.row.token for held in changed]
-    connection.execute(
-        delete(LinkTable).where(col(LinkTable.scope) == scope, col(LinkTable.token).in_(tokens))
-    )
-    connection.execute(insert(LinkTable), [_values(scope, held) for held in changed])
-    connection.execute(insert(ScopeHistoryTable).values(scope=scope, seq=seq, digest=new_digest))
+    connection.execute(_DELETE_LINKS, {"scope": scope, "tokens": tokens})
+    connection.execute(_NEW_LINK, [_values(scope, held) for held in changed])
+    connection.execute(_NEW_PLACE, {"scope": scope, "seq": seq, "digest": new_digest})
     return seq
 
 
-# Built once: every poll and every page asks this.
+# Built once: building a statement costs more than running it.
 _HEAD = select(col(ScopeTable.seq), col(ScopeTable.horizon), col(ScopeTable.digest)).where(
     col(ScopeTable.scope) == bindparam("scope")
 )
@@ -229,6 +210,33 @@ _PERSON = select(
     col(PersonTable.certificate_tag),
 )
 
+_TOUCHED = _LINK.where(
+    col(LinkTable.scope) == bindparam("scope"),
+    or_(
+        col(LinkTable.token).in_(bindparam("tokens", expanding=True)),
+        and_(
+            col(LinkTable.service_id).in_(bindparam("sids", expanding=True)),
+            col(LinkTable.status) != LinkStatus.REMOVED.value,
+        ),
+    ),
+)
+_PEOPLE = _PERSON.where(col(PersonTable.my_key_id).in_(bindparam("ids", expanding=True)))
+
+_links, _scopes = table_of(LinkTable), table_of(ScopeTable)
+_NEW_PERSON = insert(table_of(PersonTable))
+_NEW_LINK = insert(_links)
+_NEW_PLACE = insert(table_of(ScopeHistoryTable))
+_DELETE_LINKS = delete(_links).where(
+    _links.c.scope == bindparam("scope"),
+    _links.c.token.in_(bindparam("tokens", expanding=True)),
+)
+_MOVE_HEAD = (
+    update(_scopes)
+    .where(_scopes.c.scope == bindparam("where"))
+    .values(seq=_scopes.c.seq + bindparam("count"), digest=bindparam("digest"))
+    .returning(_scopes.c.seq)
+)
+
 
 def _cn(my_key_id: str, terminal_code: str) -> SubjectCn:
     return SubjectCn(MyKeyId(my_key_id), TerminalCode(terminal_code))
@@ -248,6 +256,17 @@ def _held(row: Row[bytes, str | None, str | None, bytes | None, str, int, int]) 
         ),
         person,
     )
+
+
+def _person_values(person: Person) -> dict[str, object]:
+    return {
+        "my_key_id": person.cn.my_key_id.text,
+        "terminal_code": person.cn.terminal_code.text,
+        "kind": person.kind,
+        "origin": person.origin,
+        "status": person.status,
+        "certificate_tag": person.certificate_tag,
+    }
 
 
 def _values(scope: str, held: Held) -> dict[str, object]:

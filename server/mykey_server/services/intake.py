@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from sqlalchemy import Connection, Engine, select, update
+from sqlalchemy import Connection, Engine, bindparam, select, update
 from sqlmodel import col
 
 from mykey_server.database import reading, writing
@@ -55,6 +55,12 @@ from mykey_tui.wire.problems import ProblemType
 
 RETRY_AFTER_SECONDS = 1.0
 """An item behind a gap only waits for the ones before it, which the counter sends at once."""
+
+
+_PLACE = select(col(ScopeHistoryTable.digest)).where(
+    col(ScopeHistoryTable.scope) == bindparam("scope"),
+    col(ScopeHistoryTable.seq) == bindparam("seq"),
+)
 
 
 class _ClonedError(MyKeyError):
@@ -150,11 +156,7 @@ def check_position(
     """Compare a place that a counter was told of with this history. Raises `RESET`."""
     if position is None or (position.seq == 0 and position.digest == EMPTY_DIGEST):
         return
-    found = connection.execute(
-        select(col(ScopeHistoryTable.digest)).where(
-            col(ScopeHistoryTable.scope) == scope, col(ScopeHistoryTable.seq) == position.seq
-        )
-    ).scalar()
+    found = connection.execute(_PLACE, {"scope": scope, "seq": position.seq}).scalar()
     if position.epoch != site.epoch or found != position.digest:
         raise reset(epoch=site.epoch, action="snapshot")
 

@@ -8,7 +8,7 @@ import secrets
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from sqlalchemy import Connection, Engine, Row, insert, select
+from sqlalchemy import Connection, Engine, Row, bindparam, insert, select
 from sqlmodel import col
 
 from mykey_server.database import writing
@@ -76,7 +76,7 @@ def open_site(engine: Engine) -> Site:
 
 def find_provider(connection: Connection, scope: str) -> Provider:
     """The provider of a scope that is known to exist (a terminal or a code is bound to it)."""
-    return _provider(connection.execute(_PROVIDER.where(col(ProviderTable.scope) == scope)).one())
+    return _provider(connection.execute(_PROVIDER_OF, {"scope": scope}).one())
 
 
 def all_providers(connection: Connection) -> list[Provider]:
@@ -93,6 +93,7 @@ _PROVIDER = select(
     col(ProviderTable.lookup_key),
     col(ProviderTable.digest_key),
 )
+_PROVIDER_OF = _PROVIDER.where(col(ProviderTable.scope) == bindparam("scope"))
 
 
 def _provider(row: Row[str, str, str, str, str, bytes, bytes]) -> Provider:

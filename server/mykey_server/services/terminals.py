@@ -20,6 +20,9 @@ from mykey_tui.wire.problems import ProblemType
 _TERMINAL = select(
     col(TerminalTable.scope), col(TerminalTable.public_key), col(TerminalTable.status)
 ).where(col(TerminalTable.device_id) == bindparam("device_id"))
+_STATUS = select(col(TerminalTable.status)).where(
+    col(TerminalTable.device_id) == bindparam("device_id")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,5 @@ def refuse_unless_active(status: int) -> None:
 
 def check_status(connection: Connection, device_id: str) -> None:
     """Look again, inside a write transaction: the operator may have been quicker."""
-    status = connection.execute(
-        select(col(TerminalTable.status)).where(col(TerminalTable.device_id) == device_id)
-    ).scalar_one()
+    status = connection.execute(_STATUS, {"device_id": device_id}).scalar_one()
     refuse_unless_active(status)

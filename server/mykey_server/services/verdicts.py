@@ -9,6 +9,7 @@ from sqlalchemy import Connection, bindparam, func, insert, select, update
 from sqlmodel import col
 
 from mykey_server.services.decide import Decision
+from mykey_server.tables.base import table_of
 from mykey_server.tables.terminal import MutationTable
 from mykey_tui.wire.messages import PushRequest
 
@@ -90,7 +91,7 @@ _KNOWN = select(
     col(MutationTable.incarnation) == bindparam("incarnation"),
     col(MutationTable.mid).in_(bindparam("mids", expanding=True)),
 )
-_TABLE = MutationTable.__table__  # type: ignore[attr-defined]
+_TABLE = table_of(MutationTable)
 _INSERT = insert(_TABLE)
 _DECIDE = update(_TABLE).where(
     _TABLE.c.device_id == bindparam("device"),
