@@ -7,7 +7,7 @@ import sys
 from typing import assert_never
 
 from mykey_tui.commands.context import Context
-from mykey_tui.commands.output import Exit, Output
+from mykey_tui.commands.output import Exit, Output, say_aside
 from mykey_tui.composition import Counter, open_counter
 from mykey_tui.flows.counter import queue_items
 from mykey_tui.flows.outcomes import QueueItem, QueueState
@@ -79,7 +79,7 @@ def _confirmed(output: Output, items: list[QueueItem]) -> bool:
     if output.as_json or not sys.stdin.isatty():
         raise SettingsError("outbox resolve: nobody can be asked here; say --yes")
     for item in items:
-        print(_line(output, item), file=sys.stderr)  # noqa: T201  # what the question is about
+        say_aside(_line(output, item))
     return input(output.catalog.text("cli.outbox.ask") + " ").strip().lower() in ("y", "yes")
 
 

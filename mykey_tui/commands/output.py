@@ -62,6 +62,10 @@ def language_of(chosen: str | None, environment: Mapping[str, str] = os.environ)
     return Language.JAPANESE
 
 
+class AnswerLostError(Exception):
+    """Standard output takes nothing: a full disk, a closed pipe. There is nobody to tell."""
+
+
 class Output:
     """Where a command's answer goes. With `--json` nothing but the object is on standard output."""
 
@@ -70,9 +74,13 @@ class Output:
         self.catalog = Catalog(language)
 
     def answer(self, facts: Mapping[str, object], lines: Sequence[str]) -> None:
-        """The command's one answer: `facts` for a script, `lines` for a person."""
+        """The command's one answer: `facts` for a script, `lines` for a person.
+
+        Raises:
+            AnswerLostError: standard output takes nothing.
+        """
         if self.as_json:
-            _print(json.dumps(facts, ensure_ascii=False))
+            _print(_one_line_of_json(facts))
             return
         for line in lines:
             _print(line)
@@ -91,11 +99,35 @@ class Output:
     def tell(self, key: str, **values: str | int) -> None:
         """A line for whoever waits, on standard error; nothing with `--json`."""
         if not self.as_json:
-            print(self.catalog.text(key, **values), file=sys.stderr, flush=True)  # noqa: T201
+            say_aside(self.catalog.text(key, **values))
+
+
+def say_aside(line: str) -> None:
+    """A line on standard error. Whether anybody can read it there changes nothing."""
+    if sys.stderr is None:
+        return  # print would take standard output instead.
+    try:
+        print(line, file=sys.stderr, flush=True)  # noqa: T201  # for whoever waits, not the answer
+    except OSError:
+        point_at_nothing(2)
+
+
+def _one_line_of_json(facts: Mapping[str, object]) -> str:
+    """Readable where the stream can carry it; JSON's own escapes where it cannot."""
+    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+    return json.dumps(facts, ensure_ascii=not encoding.lower().startswith("utf"))
 
 
 def _print(line: str) -> None:
-    print(line, flush=True)  # noqa: T201  # a command's answer is what it prints
+    if sys.stdout is None:
+        raise AnswerLostError
+    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+    shown = line.encode(encoding, "backslashreplace").decode(encoding)
+    try:
+        print(shown, flush=True)  # noqa: T201  # a command's answer is what it prints
+    except OSError as error:
+        point_at_nothing(1)
+        raise AnswerLostError from error
 
 
 def point_at_nothing(descriptor: int) -> None:
