@@ -85,6 +85,8 @@ class CounterStore:
         if home.database.exists():
             raise StoreError(Code.ENROL_ALREADY)
         home.prepare()
+        if home.has_leftovers:
+            home.set_aside()
         key = make_key(home)
         beside = home.database.with_name(home.database.name + ".new")
         for leftover in home.path.glob(beside.name + "*"):

@@ -16,6 +16,7 @@ from mykey_tui.domain.errors import StoreError
 _LOCK_RETRY_SECONDS = 0.05
 _ASIDE_MAX = 1000
 """Sets of files kept aside; more than this and somebody must look."""
+_UNFINISHED = ".part"
 
 
 @contextmanager
@@ -133,27 +134,41 @@ class Home:
     def set_aside(self) -> Path:
         """Move a store that cannot be opened out of the way, with its key, and delete nothing.
 
-        The queue in it may still be rescued. Returns the directory that now holds it.
+        The queue in it may still be rescued. Cut off anywhere, the next call goes on: key, file, log
+        and index end in one directory, which is returned. The key goes first, so that what is left
+        behind meanwhile opens no more, and no new store is made with it.
 
         Raises:
             StoreError: STORE_FULL when the disk does not take the change.
         """
         with on_disk():
-            return self._move_aside()
+            unfinished, aside = self._place_aside()
+            unfinished.mkdir(mode=0o700, exist_ok=True)
+            for path in [self.key_file, *self._store_files]:
+                if path.exists():
+                    path.rename(unfinished / path.name)
+            unfinished.rename(aside)
+            sync_directory(self.path)
+        return aside
 
-    def _move_aside(self) -> Path:
+    @property
+    def has_leftovers(self) -> bool:
+        """Whether parts of a store lie here without the store: a log would be taken for a new one's."""
+        parts = any(path.exists() for path in self._store_files[1:])
+        return parts or any(self.path.glob(f"aside-*{_UNFINISHED}"))
+
+    @property
+    def _store_files(self) -> tuple[Path, ...]:
+        name = self.database.name
+        return tuple(self.path / (name + end) for end in ("", "-wal", "-shm", "-journal"))
+
+    def _place_aside(self) -> tuple[Path, Path]:
+        """Where the files gather, and what that directory is called in the end."""
         for number in range(1, _ASIDE_MAX):
             aside = self.path / f"aside-{number}"
             if not aside.exists():
-                break
-        else:
-            raise StoreError(Code.STORE_CORRUPT, "too many stores set aside")
-        aside.mkdir(mode=0o700)
-        for path in [*sorted(self.path.glob(self.database.name + "*")), self.key_file]:
-            if path.exists():
-                path.rename(aside / path.name)
-        sync_directory(self.path)
-        return aside
+                return aside.with_name(aside.name + _UNFINISHED), aside
+        raise StoreError(Code.STORE_CORRUPT, "too many stores set aside")
 
 
 def sync_directory(path: Path) -> None:
