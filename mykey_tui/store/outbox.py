@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, TypeAlias
 
-from sqlalchemy import Connection, delete, func, insert, update
+from sqlalchemy import Connection, delete, func, insert, literal_column, update
 from sqlmodel import Session, col, select
 
 from mykey_tui.domain.codes import Code
@@ -32,6 +32,10 @@ TRIES_MAX = 3
 PARKED_AGAIN_SECONDS = 600
 """Parked mutations go again by themselves this often: the server may have been mended, and what a
 person was promised must not wait for somebody to press a key."""
+
+# With the value in the statement: only then does the index of the open ones serve, and the journal,
+# which may have tens of thousands of rows, is not read in every round.
+_IS_OPEN = col(StoredMutation.state) != literal_column("'done'")
 
 _CONFLICT_CODES = {
     "key_linked": Code.LINK_DUPLICATE,
@@ -139,7 +143,7 @@ def batch(
     statement = select(StoredMutation).where(col(StoredMutation.mid) >= first)
     if not whole_journal:
         state = MutationState.PARKED if parked else MutationState.WAITING
-        statement = statement.where(col(StoredMutation.state) == state.value)
+        statement = statement.where(_IS_OPEN, col(StoredMutation.state) == state.value)
     chosen: list[PushItem] = []
     size = 0
     rows = Session(connection).exec(statement.order_by(col(StoredMutation.mid)).limit(items_max))
@@ -241,7 +245,7 @@ def drop_settled_effects(connection: Connection) -> None:
     """After a complete pull: what is answered has come back as the server's rows."""
     connection.exec_driver_sql(
         "DELETE FROM local_link WHERE mid NOT IN "
-        "(SELECT mid FROM outbox WHERE state IN ('waiting', 'parked'))"
+        "(SELECT mid FROM outbox WHERE state <> 'done' AND state IN ('waiting', 'parked'))"
     )
 
 
@@ -258,10 +262,7 @@ def prune(connection: Connection, *, durable_through: int) -> None:
 def open_ones(connection: Connection, *, limit: int) -> Sequence[QueuedMutation]:
     """What is not done, oldest first."""
     rows = Session(connection).exec(
-        select(StoredMutation)
-        .where(col(StoredMutation.state) != MutationState.DONE.value)
-        .order_by(col(StoredMutation.mid))
-        .limit(limit)
+        select(StoredMutation).where(_IS_OPEN).order_by(col(StoredMutation.mid)).limit(limit)
     )
     return [_line(row) for row in rows]
 
@@ -273,7 +274,7 @@ def open_one(connection: Connection, mid: int) -> QueuedMutation | None:
         .exec(
             select(StoredMutation).where(
                 col(StoredMutation.mid) == mid,
-                col(StoredMutation.state) != MutationState.DONE.value,
+                _IS_OPEN,
             )
         )
         .first()
@@ -298,7 +299,7 @@ def counts(connection: Connection) -> QueueCounts:
     oldest: int | None = None
     for state, number, first in connection.execute(
         select(col(StoredMutation.state), func.count(), func.min(col(StoredMutation.queued_at)))
-        .where(col(StoredMutation.state) != MutationState.DONE.value)
+        .where(_IS_OPEN)
         .group_by(col(StoredMutation.state))
     ):
         if state == MutationState.WAITING.value:
