@@ -25,11 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. No traceback reaches a person."""
     arguments = _parser().parse_args(argv)
     if arguments.version:
-        # Costs as much as all other imports before the first paint.
-        from importlib.metadata import version  # noqa: PLC0415
-
-        print(f"mykey-tui {version('mykey-tui')}")  # noqa: T201  # the answer to --version
-        return 0
+        arguments.module = "version"
     try:
         command = importlib.import_module(f"mykey_tui.commands.{arguments.module}")
         return int(command.run(arguments))
@@ -50,7 +46,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     common = _common()
     parser = argparse.ArgumentParser(
-        prog="mykey", description="The counter's screen, and its commands.", parents=[common]
+        prog="mykey",
+        description="The counter's screen, and its commands.",
+        parents=[common],
+        allow_abbrev=False,
     )
     parser.add_argument("--version", action="store_true", help="print the version")
     parser.add_argument("--reader", metavar="READER", default=argparse.SUPPRESS)

@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     require_terminal()
     output = Output(as_json=getattr(arguments, "json", False), language=language_of(None))
     if any(find_spec(name) is None for name in _SERVER_MODULES):
-        return output.stopped(Stopped(Code.ENROL_EXTRA_MISSING), result="failed")
+        return output.stopped(Stopped(Code.ENROL_EXTRA_MISSING))
     home = getattr(arguments, "home", None)
     try:
         with ExitStack() as stack:

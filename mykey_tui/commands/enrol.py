@@ -38,10 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
         ) as store:
             identity = store.identity
     except (LineError, ServerError) as error:
-        stopped = stopped_by(error)
-        return output.stopped(
-            stopped, result="failed" if stopped.code.value[0] == "N" else "refused"
-        )
+        return output.stopped(stopped_by(error))
     _write_settings(home, identity)
     rows = _first_round(context)
     facts = {

@@ -45,7 +45,7 @@ def _say(stopped: Stopped, arguments: argparse.Namespace) -> int:
         as_json=getattr(arguments, "json", False), language=language_of(_language(arguments))
     )
     try:
-        return output.stopped(stopped, result="failed")
+        return output.stopped(stopped)
     except AnswerLostError:
         return Exit.COULD_NOT
 

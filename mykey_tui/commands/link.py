@@ -8,7 +8,7 @@ from typing import assert_never
 
 from mykey_tui.commands.card_thread import CardThread
 from mykey_tui.commands.context import Context
-from mykey_tui.commands.output import Exit, Output, exit_of
+from mykey_tui.commands.output import Exit, Output
 from mykey_tui.composition import Counter, make_reader, open_counter, reconcile
 from mykey_tui.domain.codes import Code
 from mykey_tui.flows.courier import RoundCourier
@@ -97,8 +97,7 @@ def _answer(output: Output, outcome: LinkOutcome) -> Exit:
             }
             output.answer(facts, output.code_lines(code, {"count": str(waiting)}))
             return Exit.DONE
-        case Stopped(code=code):
-            result = "refused" if exit_of(code) is Exit.REFUSED else "failed"
-            return output.stopped(outcome, result=result)
+        case Stopped():
+            return output.stopped(outcome)
         case _:
             assert_never(outcome)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from typing import assert_never
 
 from mykey_tui.commands.card_thread import CardThread
@@ -10,9 +11,11 @@ from mykey_tui.commands.context import Context
 from mykey_tui.commands.output import Exit, Output, exit_of
 from mykey_tui.composition import make_reader, open_counter
 from mykey_tui.domain.codes import Code
+from mykey_tui.domain.errors import AnchorsError, StoreError
 from mykey_tui.flows.identify import identify
 from mykey_tui.flows.lookup import LookupFlow
 from mykey_tui.flows.outcomes import Found, IdentifiedCard, LookupOutcome, NotLinked, Stopped
+from mykey_tui.flows.stopping import stopped_by
 from mykey_tui.flows.timings import Timings
 
 _RESULTS = {Code.SUSPENDED: "suspended", Code.RENEWED: "renewed", Code.NOT_LINKED: "not-linked"}
@@ -21,6 +24,14 @@ _RESULTS = {Code.SUSPENDED: "suspended", Code.RENEWED: "renewed", Code.NOT_LINKE
 def run(arguments: argparse.Namespace) -> int:
     """One card. Exit 3 also where it was found and the till did not take it."""
     context = Context.of(arguments)
+    try:
+        return _look_up(context, arguments)
+    except (StoreError, AnchorsError) as error:
+        # The same keys as for a card that could not be read: a script has one shape to expect.
+        return _refuse(context.output, stopped_by(error), _facts(None, {}))
+
+
+def _look_up(context: Context, arguments: argparse.Namespace) -> Exit:
     with open_counter(context.settings) as counter:
         reader = make_reader(context.settings.reader)
         flow = LookupFlow(reader, counter.judge, counter.store, counter.handover, counter.clock)
@@ -35,17 +46,21 @@ def run(arguments: argparse.Namespace) -> int:
             if isinstance(card, Stopped)
             else flow.answer(card, timings, handover=not arguments.no_handover)
         )
-    identified = isinstance(card, IdentifiedCard)
-    return _answer(context.output, outcome, timings, identified=identified)
+    identified = card if isinstance(card, IdentifiedCard) else None
+    return _answer(context.output, outcome, _facts(identified, timings.milliseconds()))
 
 
-def _answer(output: Output, outcome: LookupOutcome, timings: Timings, *, identified: bool) -> Exit:
-    facts: dict[str, object] = {
+def _facts(card: IdentifiedCard | None, milliseconds: Mapping[str, float]) -> dict[str, object]:
+    """The keys of every answer, whatever came of the card."""
+    return {
         "service_id": None,
-        "assurance": "identified" if identified else None,
-        "source": "cache" if identified else None,
-        "ms": dict(timings.milliseconds()),
+        "assurance": None if card is None else "identified",
+        "source": None if card is None else "cache",
+        "ms": dict(milliseconds),
     }
+
+
+def _answer(output: Output, outcome: LookupOutcome, facts: dict[str, object]) -> Exit:
     match outcome:
         case Found():
             handed = outcome.handover.code
@@ -70,12 +85,6 @@ def _answer(output: Output, outcome: LookupOutcome, timings: Timings, *, identif
 
 
 def _refuse(output: Output, stopped: Stopped, facts: dict[str, object]) -> Exit:
-    exit_code = exit_of(stopped.code)
-    otherwise = "refused" if exit_code is Exit.REFUSED else "unreadable"
-    facts |= {
-        "result": _RESULTS.get(stopped.code, otherwise),
-        "code": stopped.code.value,
-        **stopped.values,
-    }
-    output.answer(facts, output.code_lines(stopped.code, stopped.values))
-    return exit_code
+    otherwise = "refused" if exit_of(stopped.code) is Exit.REFUSED else "unreadable"
+    result = _RESULTS.get(stopped.code, otherwise)
+    return output.stopped(stopped, result=result, facts=facts)

@@ -90,11 +90,27 @@ class Output:
         text = self.catalog.code(code, values)
         return [line for line in (f"{text.title}   {code.value}", text.say, text.next) if line]
 
-    def stopped(self, stopped: Stopped, *, result: str) -> Exit:
-        """Answer with a code and its values; the exit code that belongs to it."""
-        facts = {"result": result, "code": stopped.code.value, **stopped.values}
-        self.answer(facts, self.code_lines(stopped.code, stopped.values))
-        return exit_of(stopped.code)
+    def stopped(
+        self,
+        stopped: Stopped,
+        *,
+        result: str | None = None,
+        facts: Mapping[str, object] = NO_VALUES,
+    ) -> Exit:
+        """Answer with a code, its text and its values; returns the exit code that belongs to it.
+
+        `result` is "refused" or "failed", as the exit code says, unless the command has its own
+        word; `facts` are the command's other keys.
+        """
+        exit_code = exit_of(stopped.code)
+        told = {
+            "result": result or ("refused" if exit_code is Exit.REFUSED else "failed"),
+            "code": stopped.code.value,
+            "text": self.catalog.code(stopped.code, stopped.values).say,
+            **stopped.values,
+        }
+        self.answer({**facts, **told}, self.code_lines(stopped.code, stopped.values))
+        return exit_code
 
     def tell(self, key: str, **values: str | int) -> None:
         """A line for whoever waits, on standard error; nothing with `--json`."""

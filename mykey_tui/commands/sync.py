@@ -19,7 +19,7 @@ def run(arguments: argparse.Namespace) -> int:
         try:
             report = reconcile(counter)
         except (LineError, ServerError) as error:
-            return output.stopped(stopped_by(error), result="failed")
+            return output.stopped(stopped_by(error))
         waiting = counter.store.counts().waiting
     facts = {
         "pushed": report.pushed,
