@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -125,3 +127,23 @@ def test_wrong_usage_ends_with_2(arguments: list[str], capsys: pytest.CaptureFix
 def test_a_file_that_cannot_be_opened_ends_with_3(operator: Operator) -> None:
     operator.database.mkdir()
     assert "failed" in operator.types("migrate", code=3)
+
+
+def test_an_operators_command_loads_no_web_server_and_judges_no_certificate(
+    operator: Operator,
+) -> None:
+    operator.types("migrate")
+    program = (
+        "import sys; from mykey_server.cli import run; run(['terminal', 'list']);"
+        "print([name for name in ('fastapi', 'starlette', 'granian', 'zstandard', 'alembic',"
+        " 'cryptography.x509') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={"MYKEY_SERVER_DB": str(operator.database), "PYTHONPATH": ":".join(sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout.splitlines() == ["[]", "[]"]

@@ -10,7 +10,6 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, true, update
 from sqlmodel import col
 
-from mykey_server.services.cards import PROFILES
 from mykey_server.services.holdings import (
     Held,
     Holdings,
@@ -18,7 +17,7 @@ from mykey_server.services.holdings import (
     read_links_of,
     write_holdings,
 )
-from mykey_server.services.site import Provider, all_providers
+from mykey_server.services.site import PROFILES, Provider, all_providers
 from mykey_server.tables.management import (
     PERSON_ACTIVE,
     PERSON_SUSPENDED,

@@ -6,15 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from mykey_server.services.site import JPKI
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.verdict import Accepted, Refused, Undecided, Verdict
 from mykey_tui.simulated import anchors_dir
 from mykey_tui.trust.anchors import Anchors, load_anchors
 from mykey_tui.trust.chain import judge
-
-SIMULATED = "simulated"
-JPKI = "jpki"
-PROFILES = (SIMULATED, JPKI)
 
 _PERHAPS_OUR_FAULT = frozenset({Code.CERTIFICATE_NOT_YET_VALID, Code.CERTIFICATE_UNKNOWN_ISSUER})
 """The counter found this certificate good. Our clock may stand wrong, or our folder lack a CA."""

@@ -16,6 +16,11 @@ from mykey_server.tables.site import ProviderTable, SiteTable
 from mykey_tui.domain.ids import CertificateRef
 from mykey_tui.domain.service_id import ServiceIdFormat
 
+SIMULATED = "simulated"
+JPKI = "jpki"
+PROFILES = (SIMULATED, JPKI)
+"""Which cards count at a provider: those of the shipped test CA, or real ones."""
+
 EPOCH_BYTES = 8
 TAG_KEY_LENGTH = 32
 
