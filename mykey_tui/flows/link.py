@@ -5,6 +5,7 @@ A link is safe on disk before anybody is told so; whether the server has it is a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, assert_never
@@ -12,7 +13,7 @@ from typing import Protocol, assert_never
 from mykey_tui.card.connection import CardReader
 from mykey_tui.domain.clock import Clock
 from mykey_tui.domain.codes import Code
-from mykey_tui.domain.errors import StoreError
+from mykey_tui.domain.errors import MyKeyError, StoreError
 from mykey_tui.domain.ids import LookupToken, ServiceId
 from mykey_tui.domain.tokens import default_token
 from mykey_tui.flows.identify import CertificateJudge, identify
@@ -20,7 +21,7 @@ from mykey_tui.flows.lookup import find_link, refusal_of
 from mykey_tui.flows.outcomes import IdentifiedCard, Linked, LinkOutcome, Stopped
 from mykey_tui.flows.stopping import stopped_by
 from mykey_tui.flows.timings import Timings
-from mykey_tui.store.counter_store import CounterStore
+from mykey_tui.store.counter_store import CounterStore, RowsNow
 from mykey_tui.store.outbox import Operation, QueuedFrame
 from mykey_tui.store.tables import MutationState
 from mykey_tui.wire.messages import SealedLink
@@ -61,14 +62,9 @@ class LinkFlow:
         L-RENEW, or a failure of the store; None when nothing speaks against it.
         """
         try:
-            own = find_link(card, self.store)
-            if own is not None:
-                refusal = refusal_of(own.link.status)
-                return refusal or _duplicate(own.link.service_id)
-            holder = self.store.token_of(service_id)
+            return _refusal_to_link(self.store, card, service_id)
         except StoreError as error:
             return stopped_by(error)
-        return Stopped(Code.SERVICE_ID_TAKEN) if holder is not None else None
 
     def link(self, card: IdentifiedCard, service_id: ServiceId) -> LinkOutcome:
         """Read the card again, compare, store in one transaction, send if the line is up."""
@@ -87,11 +83,12 @@ class LinkFlow:
 
     def commit_link(self, card: IdentifiedCard, service_id: ServiceId) -> LinkOutcome:
         """Store and send; only right after `read_again` has found the same card."""
-        refusal = self.check(card, service_id)
-        if refusal is not None:
-            return refusal
+
+        def guard(rows: RowsNow) -> None:
+            _refuse(_refusal_to_link(rows, card, service_id))
+
         token = default_token(self.store.identity.provider_key, card.cn)
-        return self._commit("link", card, token, service_id)
+        return self._commit("link", card, token, service_id, guard)
 
     def commit_unlink(self, card: IdentifiedCard) -> LinkOutcome:
         """Store and send the removal; only right after `read_again` has found the same card."""
@@ -101,18 +98,34 @@ class LinkFlow:
             return stopped_by(error)
         if own is None:
             return Stopped(Code.NOT_LINKED)
-        refusal = refusal_of(own.link.status)
-        return refusal or self._commit("unlink", card, own.token, own.link.service_id)
+        service_id = own.link.service_id
+
+        def guard(rows: RowsNow) -> None:
+            _refuse(_refusal_to_unlink(rows, card, service_id))
+
+        return self._commit("unlink", card, own.token, service_id, guard)
 
     def _commit(
-        self, op: Operation, card: IdentifiedCard, token: LookupToken, service_id: ServiceId
+        self,
+        op: Operation,
+        card: IdentifiedCard,
+        token: LookupToken,
+        service_id: ServiceId,
+        guard: Callable[[RowsNow], None],
     ) -> LinkOutcome:
+        """Store and send. `guard` looks at the rows once more, in the transaction that stores."""
         try:
             mid = self.store.queue_mutation(
-                op, token, service_id, partial(_seal_certificate, card.der, self._seal_key)
+                op,
+                token,
+                service_id,
+                partial(_seal_certificate, card.der, self._seal_key),
+                guard=guard,
             )
             self.courier.deliver(mid)
             return self._outcome(op, mid, service_id)
+        except _RefusedError as refused:
+            return refused.stopped
         except StoreError as error:
             return stopped_by(error)
 
@@ -134,6 +147,38 @@ class LinkFlow:
                 return Linked(Code.LINK_QUEUED, service_id, waiting)
             case _:
                 assert_never(mutation.state)
+
+
+class _RefusedError(MyKeyError):
+    """Undoes the transaction of a mutation that the rows speak against."""
+
+    def __init__(self, stopped: Stopped) -> None:
+        super().__init__(stopped.code.value)
+        self.stopped = stopped
+
+
+def _refuse(refusal: Stopped | None) -> None:
+    if refusal is not None:
+        raise _RefusedError(refusal)
+
+
+def _refusal_to_link(
+    rows: CounterStore | RowsNow, card: IdentifiedCard, service_id: ServiceId
+) -> Stopped | None:
+    own = find_link(card, rows)
+    if own is not None:
+        return refusal_of(own.link.status) or _duplicate(own.link.service_id)
+    return None if rows.token_of(service_id) is None else Stopped(Code.SERVICE_ID_TAKEN)
+
+
+def _refusal_to_unlink(
+    rows: RowsNow, card: IdentifiedCard, service_id: ServiceId
+) -> Stopped | None:
+    """The row must still be the one that was found: another program may have taken it away."""
+    own = find_link(card, rows)
+    if own is None or own.link.service_id != service_id:
+        return Stopped(Code.NOT_LINKED)
+    return refusal_of(own.link.status)
 
 
 def _duplicate(service_id: ServiceId) -> Stopped:

@@ -25,7 +25,7 @@ from mykey_tui.flows.outcomes import (
 from mykey_tui.flows.stopping import stopped_by
 from mykey_tui.flows.timings import Timings
 from mykey_tui.handover.port import HandOverAdapter
-from mykey_tui.store.counter_store import CounterStore
+from mykey_tui.store.counter_store import CounterStore, RowsNow
 from mykey_tui.store.links import LocalLink
 
 
@@ -37,7 +37,7 @@ class OwnLink:
     link: LocalLink
 
 
-def find_link(card: IdentifiedCard, store: CounterStore) -> OwnLink | None:
+def find_link(card: IdentifiedCard, store: CounterStore | RowsNow) -> OwnLink | None:
     """Default token first; a chosen ID's row only for the certificate that it is bound to.
 
     A later default string may equal somebody's chosen one, so without the binding a hit on the

@@ -6,11 +6,11 @@ works beside the running screen. What an operation has returned from is on disk 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from mykey_tui.domain.clock import Clock, SystemClock
 from mykey_tui.domain.codes import Code
@@ -56,6 +56,22 @@ class Settled:
     def decided(self) -> int:
         """How many got a final verdict."""
         return self.applied + self.already + self.conflicts + self.invalid
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class RowsNow:
+    """The rows as a transaction sees them: nobody, in no process, changes them until it ends."""
+
+    connection: Connection
+    identity: Identity
+
+    def lookup(self, token: LookupToken) -> LocalLink | None:
+        """As `CounterStore.lookup`."""
+        return links.find(self.connection, token)
+
+    def token_of(self, service_id: ServiceId) -> LookupToken | None:
+        """As `CounterStore.token_of`."""
+        return links.find_token(self.connection, service_id)
 
 
 class CounterStore:
@@ -148,18 +164,28 @@ class CounterStore:
     # The queue
 
     def queue_mutation(
-        self, op: Operation, token: LookupToken, service_id: ServiceId, seal: Seal
+        self,
+        op: Operation,
+        token: LookupToken,
+        service_id: ServiceId,
+        seal: Seal,
+        *,
+        guard: Callable[[RowsNow], None] | None = None,
     ) -> int:
         """Store a mutation and its effect here; on disk when this returns. Returns its number.
 
         `seal` gets the frame that the sealed part is bound to and returns the sealed bytes; it is
-        called inside the transaction, because the number is given there.
+        called inside the transaction, because the number is given there. So is `guard`, before
+        anything is stored: what it raises passes through, and nothing is stored. Two programs that
+        would link one person, or one service ID, can therefore not both be told that it is done.
 
         Raises:
             ValueError: a seal that no server would take; an item must never be stuck for its form.
         """
         now = self._clock.now()
         with writing(self._engine) as connection:
+            if guard is not None:
+                guard(RowsNow(connection, self.identity))
             known = progress.read(connection)
             frame = QueuedFrame(
                 device=str(self.identity.device_id),

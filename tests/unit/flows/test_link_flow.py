@@ -208,3 +208,47 @@ def test_a_full_disk_is_said_and_nothing_was_promised(bench: Any) -> None:
     assert flow.link(card, SID) == Stopped(Code.STORE_FULL)
     assert bench.server.delivered == []
     store.close()
+
+
+class _Beaten(CounterStore):
+    """Another program is quicker by a hair: it stores between the look at the rows and ours."""
+
+    other: Any = None
+
+    def queue_mutation(self, *args: Any, **kwargs: Any) -> int:
+        self.other()
+        return super().queue_mutation(*args, **kwargs)
+
+
+def beaten_by(bench: Any, other: Any) -> Any:
+    store = _Beaten.open(bench.store.home, clock=bench.clock)
+    store.other = other
+    return store, LinkFlow(bench.reader, bench.judge, store, bench.server, bench.clock)
+
+
+def test_two_programs_never_both_say_that_one_person_is_linked(bench: Any) -> None:
+    card = bench.identified()
+    store, flow = beaten_by(bench, lambda: bench.linking.commit_link(card, SID))
+    assert flow.commit_link(card, ServiceId("ABCDEFGHI")) == Stopped(
+        Code.LINK_DUPLICATE, {"last": "34"}
+    )
+    assert [item.service_id for item in bench.store.queue()] == [SID]
+    store.close()
+
+
+def test_two_programs_never_both_give_one_service_id_away(bench: Any) -> None:
+    other = bench.identified(OTHER)
+    card = bench.identified()
+    store, flow = beaten_by(bench, lambda: bench.linking.commit_link(other, SID))
+    assert flow.commit_link(card, SID) == Stopped(Code.SERVICE_ID_TAKEN)
+    assert len(bench.store.queue()) == 1
+    store.close()
+
+
+def test_two_programs_never_both_take_one_link_away(bench: Any) -> None:
+    bench.has_row(token_of(bench), "ABCDEFGHI")
+    card = bench.identified()
+    store, flow = beaten_by(bench, lambda: bench.linking.commit_unlink(card))
+    assert flow.commit_unlink(card) == Stopped(Code.NOT_LINKED)
+    assert len(bench.store.queue()) == 1
+    store.close()
