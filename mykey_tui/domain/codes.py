@@ -56,6 +56,8 @@ class Code(Enum):
     UNLINKED = "S-OFF"
     MUTATION_INVALID = "S-INVALID"
     MUTATION_PARKED = "S-PARKED"
+    MUTATION_NUMBER = "S-NUMBER"
+    """A number given to `mykey outbox` that names nothing it could act on."""
 
     # Hand-over to the existing system
     HANDED_OVER = "H-OK"
@@ -70,6 +72,8 @@ class Code(Enum):
     READER_NONE = "D-READER-NONE"
     READER_BUSY = "D-READER-BUSY"
     READER_LOST = "D-READER-LOST"
+    READER_SIMULATED = "D-SIMULATED"
+    """A counter for real cards was told to take its cards from files."""
 
     # The counter's own file
     STORE_NONE = "K-NONE"
@@ -79,6 +83,9 @@ class Code(Enum):
     STORE_BUSY = "K-BUSY"
     STORE_NEWER = "K-NEWER"
     STORE_ENGINE = "K-ENGINE"
+    STORE_ACCESS = "K-ACCESS"
+    """A folder or file that is not there, not ours, or on a disk that cannot be written."""
+    STORE_SETTINGS = "K-SET"
 
     # Line and server
     LINE_DOWN = "N-LINE"
