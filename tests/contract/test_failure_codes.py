@@ -12,7 +12,9 @@ MANUAL = Path(__file__).parents[2] / "docs" / "failure-codes.md"
 
 
 def sections() -> dict[str, str]:
-    parts = re.split(r"^### ([A-Z][A-Z-]+)$", MANUAL.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    parts = re.split(
+        r"^### ([A-Z][A-Z-]+)$", MANUAL.read_text(encoding="utf-8"), flags=re.MULTILINE
+    )
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
