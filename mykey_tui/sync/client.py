@@ -15,7 +15,14 @@ from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import ServerError
 from mykey_tui.store.identity import Identity
 from mykey_tui.sync.exchange import Reply, accept_headers, exchange, make_http_client
-from mykey_tui.sync.replies import read, read_page, read_problem, read_time, read_verdicts
+from mykey_tui.sync.replies import (
+    read,
+    read_hello,
+    read_page,
+    read_problem,
+    read_time,
+    read_verdicts,
+)
 from mykey_tui.wire.messages import (
     MSGPACK,
     HeadReply,
@@ -82,7 +89,7 @@ class ServerClient:
     def hello(self) -> HelloReply:
         """What the server speaks, takes at most, and knows of this counter."""
         incarnation = self._identity.incarnation.hex()
-        hello = read(self._call("GET", f"/hello?incarnation={incarnation}"), HelloReply)
+        hello = read_hello(self._call("GET", f"/hello?incarnation={incarnation}"))
         self._note_time(hello.server_time)
         return hello
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from math import isfinite
 from typing import Any, TypeVar
 
 import msgspec
@@ -16,6 +17,7 @@ from mykey_tui.wire.messages import (
     MSGPACK,
     PROBLEM_JSON,
     Digest,
+    HelloReply,
     ItemVerdict,
     LogReply,
     Problem,
@@ -57,6 +59,17 @@ def read(reply: Reply, form: type[_Message]) -> _Message:
         raise ServerError(Code.SERVER_BROKEN, "reply not understood") from None
 
 
+def read_hello(reply: Reply) -> HelloReply:
+    """The server's greeting. Raises `ServerError` SERVER_BROKEN, also for a poll that is no number.
+
+    NaN passes every comparison of a clamp, and a wait of NaN seconds is no wait at all.
+    """
+    hello = read(reply, HelloReply)
+    if not isfinite(hello.poll_after_s):
+        raise ServerError(Code.SERVER_BROKEN, "a number that is none")
+    return hello
+
+
 def read_page(reply: Reply, *, after: int, limit: int) -> tuple[LogReply, int]:
     """A page of rows, and how many of its rows could not be read.
 
@@ -88,7 +101,10 @@ def read_page(reply: Reply, *, after: int, limit: int) -> tuple[LogReply, int]:
 
 
 def read_verdicts(reply: Reply) -> PushReply:
-    """A push reply; verdicts that cannot be read are left out, rows that cannot be are dropped."""
+    """A push reply; verdicts that cannot be read are left out.
+
+    Rows that cannot be read and waits that are no number are dropped, and their verdicts stay.
+    """
     try:
         whole = read(reply, PushReply)
     except ServerError:
@@ -97,15 +113,15 @@ def read_verdicts(reply: Reply) -> PushReply:
         whole = PushReply(
             loose.epoch, loose.seq, loose.digest, loose.server_time, verdicts, loose.expect_mid
         )
-    if all(verdict.row is None or verdict.row[4] <= whole.seq for verdict in whole.items):
-        return whole
-    return msgspec.structs.replace(
-        whole,
-        items=[
-            v if v.row is None or v.row[4] <= whole.seq else msgspec.structs.replace(v, row=None)
-            for v in whole.items
-        ],
-    )
+    return msgspec.structs.replace(whole, items=[_sound(v, whole.seq) for v in whole.items])
+
+
+def _sound(verdict: ItemVerdict, seq: int) -> ItemVerdict:
+    if verdict.row is not None and verdict.row[4] > seq:
+        verdict = msgspec.structs.replace(verdict, row=None)
+    if verdict.retry_after_s is not None and not isfinite(verdict.retry_after_s):
+        verdict = msgspec.structs.replace(verdict, retry_after_s=None)
+    return verdict
 
 
 def read_problem(reply: Reply) -> Problem | None:

@@ -221,7 +221,7 @@ class _Beaten(CounterStore):
 
 
 def beaten_by(bench: Any, other: Any) -> Any:
-    store = _Beaten.open(bench.store.home, clock=bench.clock)
+    store: Any = _Beaten.open(bench.store.home, clock=bench.clock)
     store.other = other
     return store, LinkFlow(bench.reader, bench.judge, store, bench.server, bench.clock)
 

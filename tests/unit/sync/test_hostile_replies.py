@@ -321,3 +321,39 @@ def test_a_server_time_that_is_nonsense_moves_no_clock(site: Any, counter: Any, 
     before = counter.clock.offset
     counter.sync()
     assert counter.clock.offset == before
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+def test_a_poll_that_is_no_number_of_seconds_is_refused(
+    site: Any, counter: Any, number: float
+) -> None:
+    def spoil(request: httpx.Request, send: Send) -> httpx.Response:
+        reply = send()
+        if "/hello" not in request.url.path:
+            return reply
+        return packed({**msgspec.msgpack.decode(reply.read()), "poll_after_s": number})
+
+    site.line.spoil = spoil
+    with pytest.raises(ServerError) as caught:
+        counter.sync()
+    assert caught.value.code is Code.SERVER_BROKEN
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+def test_a_wait_that_is_no_number_of_seconds_is_left_out_and_its_verdict_is_taken(
+    site: Any, counter: Any, number: float
+) -> None:
+    counter.queue(1)
+
+    def spoil(request: httpx.Request, send: Send) -> httpx.Response:
+        reply = send()
+        if request.method != "POST":
+            return reply
+        body = msgspec.msgpack.decode(reply.read())
+        body["items"] = [{**item, "retry_after_s": number} for item in body["items"]]
+        return packed(body)
+
+    site.line.spoil = spoil
+    report = counter.sync()
+    assert report.applied == 1
+    assert report.retry_after_seconds is None
