@@ -23,7 +23,7 @@ from mykey_tui.domain.text import safe
 from mykey_tui.store.counter_store import CounterStore
 from mykey_tui.store.home import Home, on_disk
 from mykey_tui.store.identity import Identity
-from mykey_tui.sync.exchange import Reply, accept_headers, exchange, make_http_client
+from mykey_tui.sync.exchange import accept_headers, exchange, make_http_client
 from mykey_tui.sync.replies import read, read_problem, read_time
 from mykey_tui.wire.messages import MSGPACK, EnrolReply, EnrolRequest, to_msgpack
 from mykey_tui.wire.problems import ProblemType
@@ -35,6 +35,9 @@ CODE_LENGTH_MIN, CODE_LENGTH_MAX = 10, 16
 """With and without the hyphens and blanks that a person may type."""
 
 PROFILES = frozenset({"simulated", "jpki"})
+
+LOCK_WAIT_SECONDS = 15.0
+"""How long an enrolment waits for another one of the same home; that one is bounded by time-outs."""
 
 _CODES = {
     ProblemType.CODE_REFUSED.type_name: Code.ENROL_CODE,
@@ -58,7 +61,8 @@ def enrol(
     `profile` None takes what the server's provider uses.
 
     Raises:
-        StoreError: ENROL_ALREADY when the home has a store; STORE_FULL.
+        StoreError: ENROL_ALREADY when the home has a store, also one that another program has just
+            made; STORE_FULL; STORE_BUSY when another enrolment of this home runs for too long.
         ServerError: ENROL_CODE (also for text that is no code), ENROL_TRIES, or SERVER_BROKEN.
         LineError: not reached, or no such address.
     """
@@ -68,29 +72,35 @@ def enrol(
     if not CODE_LENGTH_MIN <= len(code) <= CODE_LENGTH_MAX:
         raise ServerError(Code.ENROL_CODE)
     home.prepare()
-    device_key = _device_key(home)
-    public_key = Ed25519PrivateKey.from_private_bytes(device_key).public_key().public_bytes_raw()
-    name = safe(counter_name.strip(), limit=NAME_LENGTH_MAX) or "counter"
-    request = EnrolRequest(code=code, public_key=public_key, name=name)
     url = server_url.rstrip("/")
-    reply = read(_ask(url, request, transport, verify), EnrolReply)
-    identity = _identity(reply, url=url, profile=profile, name=name, device_key=device_key)
-    moment = read_time(reply.server_time)
-    if moment is not None:
-        clock.offset = moment - datetime.now(UTC)
-    store = CounterStore.create(home, identity, clock=clock)
-    store.save_clock_offset(clock.offset)
-    with on_disk():
-        home.pending_device_key.unlink(missing_ok=True)
+    name = safe(counter_name.strip(), limit=NAME_LENGTH_MAX) or "counter"
+    # The lock of the rounds: who is enrolled begins with one, and two never work on one home.
+    with home.syncing(LOCK_WAIT_SECONDS):
+        if home.database.exists():
+            raise StoreError(Code.ENROL_ALREADY)
+        device_key = _device_key(home)
+        reply = _ask(url, code, name, device_key, transport, verify)
+        identity = _identity(reply, url=url, profile=profile, name=name, device_key=device_key)
+        moment = read_time(reply.server_time)
+        if moment is not None:
+            clock.offset = moment - datetime.now(UTC)
+        store = CounterStore.create(home, identity, clock=clock)
+        store.save_clock_offset(clock.offset)
+        with on_disk():
+            home.pending_device_key.unlink(missing_ok=True)
     return store
 
 
 def _ask(
     url: str,
-    request: EnrolRequest,
+    code: str,
+    name: str,
+    device_key: bytes,
     transport: httpx.BaseTransport | None,
     verify: ssl.SSLContext | bool,
-) -> Reply:
+) -> EnrolReply:
+    public_key = Ed25519PrivateKey.from_private_bytes(device_key).public_key().public_bytes_raw()
+    request = EnrolRequest(code=code, public_key=public_key, name=name)
     headers = {**accept_headers(), "Content-Type": MSGPACK}
     with make_http_client(transport, verify) as http:
         try:
@@ -101,7 +111,7 @@ def _ask(
             raise LineError("no address of a server") from error
         reply = exchange(http, message)
     if reply.status == 200:
-        return reply
+        return read(reply, EnrolReply)
     problem = read_problem(reply)
     raise ServerError(
         _CODES.get(problem.type if problem else "", Code.SERVER_BROKEN), f"status {reply.status}"

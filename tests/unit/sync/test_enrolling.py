@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -131,6 +134,48 @@ def test_the_servers_time_is_taken_at_enrolment(site: Any, tmp_path: Path) -> No
     assert abs(clock.offset - timedelta(days=-400)) < timedelta(seconds=5)
     assert store.progress().clock_offset == pytest.approx(clock.offset, abs=timedelta(seconds=1))
     store.close()
+
+
+def test_two_enrolments_of_one_home_never_overwrite_a_store(
+    site: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first waits for the server while the second begins."""
+    home, scope = Home(tmp_path / "a"), site.add_provider()
+    codes = [site.code(scope), site.code(scope)]
+    asked, answered = threading.Event(), threading.Event()
+
+    def wait(request: httpx.Request, send: Send) -> httpx.Response:
+        if not asked.is_set():
+            asked.set()
+            assert answered.wait(5)
+        return send()
+
+    site.line.spoil = wait
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(ask, site, home, codes[0])
+        assert asked.wait(5)
+        second = pool.submit(ask, site, home, codes[1])
+        time.sleep(0.3)  # in which the second would have made a store
+        answered.set()
+        store = first.result(10)
+        error = second.exception(10)
+    assert isinstance(error, StoreError)
+    assert error.code is Code.ENROL_ALREADY
+    again = CounterStore.open(home)
+    assert again.identity == store.identity
+    again.close()
+    store.close()
+
+
+def test_an_enrolment_does_not_wait_for_another_one_for_ever(
+    site: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mykey_tui.sync.enrol.LOCK_WAIT_SECONDS", 0.05)
+    home, code = Home(tmp_path / "a"), site.code(site.add_provider())
+    home.prepare()
+    with home.syncing(0.0), pytest.raises(StoreError) as caught:
+        ask(site, home, code)
+    assert caught.value.code is Code.STORE_BUSY
 
 
 def ask(site: Any, home: Home, code: str, clock: SystemClock | None = None) -> CounterStore:
