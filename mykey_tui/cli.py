@@ -132,7 +132,11 @@ def _add_upkeep(
     enrol = _add(commands, "enrol", "enrol this counter with a one-time code", common)
     enrol.add_argument("--server", required=True, metavar="URL")
     enrol.add_argument("--code", required=True, metavar="CODE")
-    enrol.add_argument("--profile", choices=("simulated", "jpki"), default="simulated")
+    enrol.add_argument(
+        "--profile",
+        choices=("simulated", "jpki"),
+        help="which cards; refused if not the provider's",
+    )
     enrol.add_argument("--name", default="", metavar="NAME", help="what people call this counter")
     _add(commands, "sync", "reconcile with the server, once", common)
     status = _add(commands, "status", "line, rows, queue, reader, versions", common)

@@ -45,6 +45,17 @@ _CODES = {
 }
 
 
+class OtherProfileError(ServerError):
+    """The provider's cards are of another kind than the one that was asked for."""
+
+    def __init__(self, asked: str, theirs: str) -> None:
+        super().__init__(
+            Code.SERVER_DENIED, f"the provider uses profile {theirs}, not {asked}"
+        )
+        self.asked = asked
+        self.theirs = theirs
+
+
 def enrol(
     home: Home,
     *,
@@ -58,12 +69,14 @@ def enrol(
 ) -> CounterStore:
     """Enrol this home and return its new store.
 
-    `profile` None takes what the server's provider uses.
+    `profile` None takes what the server's provider uses. Another one is refused: the counter would
+    accept cards that the server never does. The code may then be used again from this home.
 
     Raises:
         StoreError: ENROL_ALREADY when the home has a store, also one that another program has just
             made; STORE_FULL; STORE_BUSY when another enrolment of this home runs for too long.
-        ServerError: ENROL_CODE (also for text that is no code), ENROL_TRIES, or SERVER_BROKEN.
+        ServerError: ENROL_CODE (also for text that is no code), ENROL_TRIES, or SERVER_BROKEN;
+            `OtherProfileError` for another profile than the provider's.
         LineError: not reached, or no such address.
     """
     if home.database.exists():
@@ -121,11 +134,12 @@ def _ask(
 def _identity(
     reply: EnrolReply, *, url: str, profile: str | None, name: str, device_key: bytes
 ) -> Identity:
-    chosen = profile or reply.profile
     try:
         provider = ProviderId.parse(reply.provider_id)
-        if chosen not in PROFILES or reply.scope != provider.alias:
+        if reply.profile not in PROFILES or reply.scope != provider.alias:
             raise ServerError(Code.SERVER_BROKEN, "an enrolment that makes no sense")
+        if profile is not None and profile != reply.profile:
+            raise OtherProfileError(profile, reply.profile)
         return Identity(
             device_id=DeviceId(UUID(reply.device_id)),
             incarnation=Incarnation(token_bytes(INCARNATION_LENGTH)),
@@ -137,7 +151,7 @@ def _identity(
             seal_key=reply.seal_key,
             device_key=device_key,
             server_url=url,
-            profile=chosen,
+            profile=reply.profile,
             counter_name=name,
             service_id_format=ServiceIdFormat.parse(reply.service_id_format),
         )

@@ -19,7 +19,7 @@ from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import LineError, ServerError, StoreError
 from mykey_tui.store.counter_store import CounterStore
 from mykey_tui.store.home import Home
-from mykey_tui.sync.enrol import enrol
+from mykey_tui.sync.enrol import OtherProfileError, enrol
 from mykey_tui.wire.messages import MSGPACK
 
 Send = Callable[[], httpx.Response]
@@ -136,6 +136,20 @@ def test_the_servers_time_is_taken_at_enrolment(site: Any, tmp_path: Path) -> No
     store.close()
 
 
+def test_a_profile_that_is_not_the_providers_makes_no_counter_and_keeps_the_code(
+    site: Any, tmp_path: Path
+) -> None:
+    home, code = Home(tmp_path / "a"), site.code(site.add_provider())
+    with pytest.raises(OtherProfileError) as caught:
+        ask(site, home, code, profile="jpki")
+    assert (caught.value.code, caught.value.theirs) == (Code.SERVER_DENIED, "simulated")
+    assert "simulated" in str(caught.value)
+    assert not home.database.exists()
+    store = ask(site, home, code, profile="simulated")
+    assert store.identity.profile == "simulated"
+    store.close()
+
+
 def test_two_enrolments_of_one_home_never_overwrite_a_store(
     site: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -178,12 +192,18 @@ def test_an_enrolment_does_not_wait_for_another_one_for_ever(
     assert caught.value.code is Code.STORE_BUSY
 
 
-def ask(site: Any, home: Home, code: str, clock: SystemClock | None = None) -> CounterStore:
+def ask(
+    site: Any,
+    home: Home,
+    code: str,
+    clock: SystemClock | None = None,
+    profile: str | None = None,
+) -> CounterStore:
     return enrol(
         home,
         server_url="http://sync.example/",
         code=code,
-        profile=None,
+        profile=profile,
         counter_name="窓口",
         clock=clock or SystemClock(),
         transport=site.line,
