@@ -6,16 +6,18 @@ import argparse
 import json
 from contextlib import closing, suppress
 from typing import Any
+from urllib.parse import urlsplit
 
 from mykey_tui.commands.context import Context
-from mykey_tui.commands.output import Exit
+from mykey_tui.commands.output import Exit, say_aside
 from mykey_tui.composition import open_counter, reconcile
 from mykey_tui.domain.clock import SystemClock
 from mykey_tui.domain.errors import LineError, ServerError
 from mykey_tui.flows.stopping import stopped_by
+from mykey_tui.settings import SettingsError
 from mykey_tui.store.home import Home
 from mykey_tui.store.identity import Identity
-from mykey_tui.sync.enrol import enrol
+from mykey_tui.sync.enrol import OtherProfileError, enrol
 
 JPKI = "jpki"
 
@@ -25,6 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
     context = Context.of(arguments)
     output = context.output
     home = Home(context.settings.home)
+    _check_address(arguments.server)
     try:
         with closing(
             enrol(
@@ -38,6 +41,8 @@ def run(arguments: argparse.Namespace) -> int:
         ) as store:
             identity = store.identity
     except (LineError, ServerError) as error:
+        if isinstance(error, OtherProfileError):
+            say_aside(f"mykey: {error}; the code is still good")
         return output.stopped(stopped_by(error))
     _write_settings(home, identity)
     rows = _first_round(context)
@@ -56,6 +61,18 @@ def run(arguments: argparse.Namespace) -> int:
         lines.append(output.catalog.text("cli.enrol.simulated"))
     output.answer(facts, lines)
     return Exit.DONE
+
+
+def _check_address(text: str) -> None:
+    """Before anything is made or asked. Raises `SettingsError`."""
+    usage = "--server: write http://HOST:PORT or https://HOST"
+    try:
+        parts = urlsplit(text)
+        host, _port = parts.hostname, parts.port  # Each refuses what is none.
+    except ValueError as error:
+        raise SettingsError(usage) from error
+    if not host or parts.scheme not in ("http", "https") or any(map(str.isspace, text)):
+        raise SettingsError(usage)
 
 
 def _write_settings(home: Home, identity: Identity) -> None:

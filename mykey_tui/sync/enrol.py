@@ -49,9 +49,7 @@ class OtherProfileError(ServerError):
     """The provider's cards are of another kind than the one that was asked for."""
 
     def __init__(self, asked: str, theirs: str) -> None:
-        super().__init__(
-            Code.SERVER_DENIED, f"the provider uses profile {theirs}, not {asked}"
-        )
+        super().__init__(Code.SERVER_DENIED, f"the provider uses profile {theirs}, not {asked}")
         self.asked = asked
         self.theirs = theirs
 
