@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, true, update
+from sqlalchemy import Connection, func, insert, select, true, update
 from sqlmodel import col
 
 from mykey_server.services.holdings import (
@@ -29,6 +29,7 @@ from mykey_server.tables.terminal import (
     TERMINAL_ACTIVE,
     TERMINAL_QUARANTINED,
     TERMINAL_RETIRED,
+    HeldTable,
     TerminalTable,
 )
 from mykey_tui.domain.digest import DIGEST_KEY_LENGTH, EMPTY_DIGEST
@@ -115,7 +116,11 @@ def list_providers(connection: Connection) -> list[dict[str, Any]]:
 
 
 def list_terminals(connection: Connection) -> list[dict[str, Any]]:
-    """All enrolled counters."""
+    """All enrolled counters, each with the number of its mutations that wait for a decision."""
+    counted = connection.execute(
+        select(col(HeldTable.device_id), func.count()).group_by(col(HeldTable.device_id))
+    )
+    held = {row[0]: row[1] for row in counted}
     rows = connection.execute(
         select(
             col(TerminalTable.device_id),
@@ -132,6 +137,7 @@ def list_terminals(connection: Connection) -> list[dict[str, Any]]:
             "name": row.name,
             "provider_id": row.provider_id,
             "status": _TERMINAL_STATES[row.status],
+            "held": held.get(row.device_id, 0),
         }
         for row in rows
     ]
