@@ -37,7 +37,10 @@ QUEUE_SHOWN_MAX = 500
 """More lines than anybody reads; the counts are of all."""
 
 CLOCK_DOUBT = timedelta(seconds=300)
-"""A last sync that lies further ahead than this means that the box's clock is wrong."""
+"""A time that has come already and lies further ahead than this means that the clock was put back."""
+
+TIME_NOTED_EVERY_SECONDS = 300
+"""How often the passing of time is written down: rarely, for the disk's sake."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,7 +357,8 @@ class CounterStore:
             same = (known.cursor, known.digest) == (head.seq, head.digest)
             if same:
                 progress.change(connection, position_seq=head.seq, position_digest=head.digest)
-            progress.change(connection, epoch=epoch, synced_at=now)
+            # Also where the floor was ahead: these rows are fresh, whatever a wrong clock had said.
+            progress.change(connection, epoch=epoch, synced_at=now, time_floor=now)
             # In effect at the server, and the pull has now brought what the reply did not show.
             outbox.drop_settled_effects(connection)
             connection.exec_driver_sql(links.INDEX_BY_SERVICE_ID)
@@ -365,15 +369,33 @@ class CounterStore:
         """Seconds since the last complete pull; None when there was none or no clock tells.
 
         The longer of two measures, so that neither a clock put back nor a box that slept makes
-        old data look fresh: the monotonic clock where this process pulled, and the wall clock.
+        old data look fresh: the monotonic clock where this process pulled, and the wall clock. A wall
+        clock that stands before a time that has come already (`note_time`) tells nothing.
         """
-        synced_at = self.progress().synced_at
+        known = self.progress()
+        synced_at = known.synced_at
         if synced_at is None:
             return None
-        age = self._clock.now().timestamp() - synced_at
+        now = self._clock.now().timestamp()
+        floor = max(synced_at, known.time_floor or synced_at)
         if self._pulled_here is not None and self._pulled_here[0] == synced_at:
-            return max(age, self._clock.monotonic() - self._pulled_here[1])
-        return None if age < -CLOCK_DOUBT.total_seconds() else max(age, 0.0)
+            here = self._clock.monotonic() - self._pulled_here[1]
+            return max(now - synced_at, floor - synced_at, here)
+        if now < floor - CLOCK_DOUBT.total_seconds():
+            return None
+        return max(now, floor) - synced_at
+
+    def note_time(self) -> None:
+        """Write down that this time has come; every round calls it, also one that fails.
+
+        It only moves forward here, at most every `TIME_NOTED_EVERY_SECONDS`; a complete pull sets it
+        to the server's time. It is the counter's own time and of nobody's act.
+        """
+        now = int(self._clock.now().timestamp())
+        floor = self.progress().time_floor
+        if floor is None or now - floor >= TIME_NOTED_EVERY_SECONDS:
+            with writing(self._engine) as connection:
+                progress.change(connection, time_floor=now)
 
     def note_durable(self, seq: int) -> None:
         """A verified backup of the server holds everything up to `seq`: the journal may forget it."""

@@ -76,4 +76,8 @@ def _second(connection: Connection) -> None:
         connection.exec_driver_sql(f"ALTER TABLE progress ADD COLUMN {column}")
 
 
-STEPS: tuple[Callable[[Connection], None], ...] = (_first, _second)
+def _third(connection: Connection) -> None:
+    connection.exec_driver_sql("ALTER TABLE progress ADD COLUMN time_floor INTEGER")
+
+
+STEPS: tuple[Callable[[Connection], None], ...] = (_first, _second, _third)

@@ -34,6 +34,8 @@ class Progress:
     """Unix time of the last complete pull, by the server's clock."""
     clock_offset: timedelta
     """How far the server's clock was ahead of this box's, when last told."""
+    time_floor: int | None
+    """Unix time that has certainly come, as far as this counter was running."""
     parked_sent_at: int | None
     """Unix time when parked mutations last went again by themselves."""
     parked_next: int
@@ -56,6 +58,7 @@ def read(connection: Connection) -> Progress:
         refused_rows=row.refused_rows,
         synced_at=row.synced_at,
         clock_offset=timedelta(milliseconds=row.clock_offset_ms),
+        time_floor=row.time_floor,
         parked_sent_at=row.parked_sent_at,
         parked_next=row.parked_next,
     )

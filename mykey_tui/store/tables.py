@@ -123,6 +123,8 @@ class StoredProgress(StoreTable, table=True):
     """Rows of the server's that could not be read and are therefore not here."""
     synced_at: int | None = None
     clock_offset_ms: int = 0
+    time_floor: int | None = None
+    """Unix time that has certainly come: by the server's clock, noted every few minutes."""
     parked_sent_at: int | None = None
     """Unix time when parked mutations last went again by themselves: one time for all of them."""
     parked_next: int = 1

@@ -63,6 +63,7 @@ def sync_round(
         StoreError: the counter's own file; STORE_BUSY when another round runs for too long.
     """
     with store.home.syncing(lock_wait_seconds):
+        store.note_time()
         hello = client.hello()
         known = store.progress()
         check_standing(hello, known)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -12,6 +13,7 @@ import pytest
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import LineError, ServerError
 from mykey_tui.domain.link import LinkStatus
+from mykey_tui.store.counter_store import CounterStore
 from mykey_tui.sync.exchange import CONNECT_SECONDS, EXCHANGE_SECONDS, READ_SECONDS
 from mykey_tui.sync.push import Pace
 from mykey_tui.sync.round import sync_round
@@ -145,3 +147,18 @@ def test_the_patience_grows_with_what_is_sent_and_has_an_end(site: Any, counter:
     assert size > 30_000
     assert reading == writing == pytest.approx(READ_SECONDS + size / 8000)
     assert READ_SECONDS + BODY_BYTES_MAX / 8000 < EXCHANGE_SECONDS
+
+
+def test_a_round_that_fails_still_notes_that_time_has_passed(site: Any, counter: Any) -> None:
+    def gone(request: httpx.Request, send: Send) -> httpx.Response:
+        raise httpx.ConnectError("no line")
+
+    counter.sync()
+    counter.clock.offset += timedelta(hours=80)
+    site.line.spoil = gone
+    with pytest.raises(LineError):
+        counter.sync()
+    counter.clock.offset -= timedelta(hours=79)
+    again = CounterStore.open(counter.store.home, clock=counter.clock)
+    assert again.pull_age_seconds() is None
+    again.close()
