@@ -9,8 +9,9 @@ from typing import assert_never
 from mykey_tui.commands.context import Context
 from mykey_tui.commands.output import Exit, Output, say_aside
 from mykey_tui.composition import Counter, open_counter
+from mykey_tui.domain.codes import Code
 from mykey_tui.flows.counter import queue_items
-from mykey_tui.flows.outcomes import QueueItem, QueueState
+from mykey_tui.flows.outcomes import QueueItem, QueueState, Stopped
 from mykey_tui.settings import SettingsError
 
 
@@ -46,10 +47,12 @@ def _retry(output: Output, counter: Counter, mid: int | None) -> Exit:
     parked = [item.mid for item in items if item.state is QueueState.PARKED]
     chosen = parked if mid is None else [mid]
     released = sum(counter.store.retry(number) for number in chosen)
+    if mid is not None and not released:
+        return output.stopped(Stopped(Code.MUTATION_NUMBER), facts={"retried": 0})
     output.answer(
         {"retried": released}, [output.catalog.text("cli.outbox.retried", count=released)]
     )
-    return Exit.DONE if released or mid is None else Exit.REFUSED
+    return Exit.DONE
 
 
 def _resolve(output: Output, counter: Counter, arguments: argparse.Namespace) -> Exit:
@@ -62,9 +65,11 @@ def _resolve(output: Output, counter: Counter, arguments: argparse.Namespace) ->
     refused = [i for i in items if i.state in (QueueState.CONFLICT, QueueState.INVALID)]
     if arguments.mid is not None:
         refused = [item for item in refused if item.mid == arguments.mid]
+    if not refused and arguments.mid is not None:
+        return output.stopped(Stopped(Code.MUTATION_NUMBER), facts={"resolved": 0})
     if not refused:
         output.answer({"resolved": 0}, [output.catalog.text("cli.outbox.nothing-to-resolve")])
-        return Exit.DONE if arguments.mid is None else Exit.REFUSED
+        return Exit.DONE
     if not arguments.yes and not _confirmed(output, refused):
         output.answer({"resolved": 0}, [output.catalog.text("cli.outbox.kept")])
         return Exit.REFUSED
