@@ -23,7 +23,7 @@ from mykey_tui.flows.services import DemoPort, Services
 from mykey_tui.flows.visits import Visits
 from mykey_tui.handover import HandOverAdapter, HandOverSettings, from_settings
 from mykey_tui.i18n.catalog import Catalog, Language
-from mykey_tui.settings import ReaderChoice, ReaderKind, Settings, SettingsError
+from mykey_tui.settings import ReaderChoice, ReaderKind, Settings, unusable
 from mykey_tui.simulated import anchors_dir
 from mykey_tui.store.counter_store import CounterStore
 from mykey_tui.store.home import Home
@@ -74,7 +74,7 @@ def open_counter(settings: Settings) -> Counter:
     Raises:
         StoreError: the store cannot be opened (K-NONE: this counter was never enrolled).
         AnchorsError: the folder of anchors cannot be used.
-        SettingsError: the hand-over section cannot be used.
+        StoreError: STORE_SETTINGS, the hand-over section cannot be used.
     """
     handover = make_handover(settings)
     clock = SystemClock()
@@ -122,11 +122,11 @@ def make_judge(settings: Settings, clock: SystemClock) -> CertificateJudge:
 
 
 def make_handover(settings: Settings) -> HandOverAdapter | None:
-    """The way to the existing system; None where it is off. Raises `SettingsError`."""
+    """The way to the existing system; None where it is off. Raises `StoreError`."""
     try:
         return from_settings(HandOverSettings.from_json(settings.handover))
     except ValueError as error:
-        raise SettingsError(f"handover: {error}") from error
+        raise unusable(f"handover: {error}") from error
 
 
 def _judge(settings: Settings, profile: str, clock: SystemClock) -> CertificateJudge:

@@ -14,7 +14,8 @@ from enum import Enum, unique
 from pathlib import Path
 from types import MappingProxyType
 
-from mykey_tui.domain.errors import MyKeyError
+from mykey_tui.domain.codes import Code
+from mykey_tui.domain.errors import MyKeyError, StoreError
 
 COUNTER_FILE = "counter.json"
 COUNTER_FILE_BYTES_MAX = 64 * 1024
@@ -25,7 +26,10 @@ _LANGUAGES = ("ja", "en")
 
 
 class SettingsError(MyKeyError):
-    """A setting cannot be used. The message names it; it goes to whoever sets the counter up."""
+    """An argument cannot be used. The message names it; it goes to whoever gave the command.
+
+    What stands in the home's own file is a `StoreError` instead: nobody typed that now.
+    """
 
 
 @unique
@@ -51,7 +55,11 @@ class ReaderChoice:
         if kind == ReaderKind.PCSC.value:
             return cls(ReaderKind.PCSC, name=rest)
         if kind == ReaderKind.EMULATOR.value and rest:
-            return cls(ReaderKind.EMULATOR, path=Path(rest).absolute())
+            path = Path(rest).absolute()
+            if not path.parent.is_dir():
+                # The file may come later; a folder that is not there was mistyped.
+                raise SettingsError(f"reader: no folder {path.parent}")
+            return cls(ReaderKind.EMULATOR, path=path)
         raise SettingsError("reader: write pcsc, pcsc:NAME or emulator:PATH")
 
 
@@ -80,38 +88,58 @@ def load_settings(
     """Put the three sources together.
 
     Raises:
-        SettingsError: a source says something that cannot be used.
+        SettingsError: an argument or the environment says something that cannot be used.
+        StoreError: STORE_SETTINGS for what the file says, STORE_ACCESS where it cannot be read.
     """
     directory = home_directory(home, environment)
     values = _read(directory / COUNTER_FILE)
-    written_reader = reader if reader is not None else values.get("reader", "pcsc")
-    if not isinstance(written_reader, str):
-        raise SettingsError("reader: is not text")
     language = values.get("language")
     if language not in (None, *_LANGUAGES):
-        raise SettingsError("language: write ja or en")
+        raise unusable("language: write ja or en")
     profile = values.get("profile", PROFILES[0])
     if profile not in PROFILES:
-        raise SettingsError("profile: write simulated or jpki")
+        raise unusable("profile: write simulated or jpki")
     handover = values.get("handover") or {}
     if not isinstance(handover, dict):
-        raise SettingsError("handover: is not an object")
+        raise unusable("handover: is not an object")
     return Settings(
         home=directory,
         profile=str(profile),
-        reader=ReaderChoice.parse(written_reader),
+        reader=_reader_of(values) if reader is None else ReaderChoice.parse(reader),
         language=str(language) if language is not None else None,
         handover=MappingProxyType(handover),
     )
 
 
 def home_directory(home: str | None, environment: Mapping[str, str]) -> Path:
-    """Where the counter's data lie: the argument, MYKEY_HOME, or the user's data directory."""
+    """Where the counter's data lie: the argument, MYKEY_HOME, or the user's data directory.
+
+    Raises:
+        SettingsError: the user that it names, or the working directory, does not exist.
+    """
     written = home or environment.get(HOME_VARIABLE)
-    if written:
-        return Path(written).expanduser().absolute()
-    data = environment.get("XDG_DATA_HOME")
-    return (Path(data) if data else Path.home() / ".local" / "share") / "mykey"
+    try:
+        if written:
+            return Path(written).expanduser().absolute()
+        data = environment.get("XDG_DATA_HOME")
+        return (Path(data) if data else Path.home() / ".local" / "share") / "mykey"
+    except (RuntimeError, OSError) as error:
+        raise SettingsError("home: no such user or working directory") from error
+
+
+def unusable(message: str) -> StoreError:
+    """What stands in `counter.json` cannot be used; `message` names the setting."""
+    return StoreError(Code.STORE_SETTINGS, message)
+
+
+def _reader_of(values: Mapping[str, object]) -> ReaderChoice:
+    written = values.get("reader", ReaderKind.PCSC.value)
+    if not isinstance(written, str):
+        raise unusable("reader: is not text")
+    try:
+        return ReaderChoice.parse(written)
+    except SettingsError as error:
+        raise unusable(str(error)) from error
 
 
 def _read(path: Path) -> dict[str, object]:
@@ -122,13 +150,13 @@ def _read(path: Path) -> dict[str, object]:
     except FileNotFoundError:
         return {}
     except OSError as error:
-        raise SettingsError(f"{COUNTER_FILE}: {error.strerror}") from error
+        raise StoreError(Code.STORE_ACCESS, f"{path}: {error.strerror}") from error
     if len(content) > COUNTER_FILE_BYTES_MAX:
-        raise SettingsError(f"{COUNTER_FILE}: longer than {COUNTER_FILE_BYTES_MAX} bytes")
+        raise unusable(f"{COUNTER_FILE}: longer than {COUNTER_FILE_BYTES_MAX} bytes")
     try:
         values = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise SettingsError(f"{COUNTER_FILE}: is not JSON") from error
+        raise unusable(f"{COUNTER_FILE}: is not JSON") from error
     if not isinstance(values, dict):
-        raise SettingsError(f"{COUNTER_FILE}: is not an object")
+        raise unusable(f"{COUNTER_FILE}: is not an object")
     return values

@@ -71,7 +71,7 @@ def _place(context: Context, arguments: argparse.Namespace) -> Exit:
 def _hold(context: Context, card: CardFile, address: str) -> Exit:
     """Hold the card on a vpcd slot, in the foreground, until the person interrupts."""
     host, _, port = address.rpartition(":")
-    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+    if not host or not (port.isascii() and port.isdigit()) or not 0 < int(port) < 65536:
         raise SettingsError(f"--vpcd: write HOST:PORT, for example 127.0.0.1:{DEFAULT_PORT}")
     stop = threading.Event()
 

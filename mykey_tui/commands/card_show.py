@@ -24,7 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
     judge = make_judge(context.settings, clock)
     flow = CardDetailFlow(reader, judge, clock)
     with CardThread(reader) as thread:
-        output.tell("cli.lay-card")
+        context.ask_for_card()
         outcome: CardDetailOutcome | None = thread.wait_for_card(arguments.wait)
         if outcome is None:
             outcome = thread.run(flow.run)

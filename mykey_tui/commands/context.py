@@ -6,8 +6,12 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
-from mykey_tui.commands.output import Output, language_of
-from mykey_tui.settings import Settings, load_settings
+from mykey_tui.commands.output import Output, language_of, say_aside
+from mykey_tui.domain.text import safe
+from mykey_tui.settings import ReaderKind, Settings, SettingsError, load_settings
+
+PATH_LENGTH_MAX = 4096
+"""As Linux has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +30,17 @@ class Context:
         as_json = getattr(arguments, "json", False)
         return cls(settings, Output(as_json=as_json, language=language_of(settings.language)))
 
+    def ask_for_card(self) -> None:
+        """Tell whoever waits where the card has to be laid; for a card file, which file that is."""
+        self.output.tell("cli.lay-card")
+        reader = self.settings.reader
+        if reader.kind is ReaderKind.EMULATOR and not self.output.as_json:
+            say_aside(f"  {safe(str(reader.path), PATH_LENGTH_MAX)}")
+
 
 def outside_path(text: str) -> Path:
-    """A path that a person wrote."""
-    return Path(text).expanduser().absolute()
+    """A path that a person wrote. Raises `SettingsError` where its user does not exist."""
+    try:
+        return Path(text).expanduser().absolute()
+    except (RuntimeError, OSError) as error:
+        raise SettingsError("no such user or working directory") from error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import sys
 import tempfile
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -15,7 +14,7 @@ from urllib.parse import urlsplit
 from mykey_tui.commands.context import outside_path
 from mykey_tui.commands.demo_folder import DemoFolder
 from mykey_tui.commands.demo_server import DemoError, DemoServer
-from mykey_tui.commands.output import Exit, Output, language_of
+from mykey_tui.commands.output import Output, language_of
 from mykey_tui.commands.screen import LateCounter, run_screen
 from mykey_tui.commands.terminal import ended_politely, require_terminal
 from mykey_tui.domain.codes import Code
@@ -37,8 +36,8 @@ def run(arguments: argparse.Namespace) -> int:
             folder = outside_path(home) if home else _passing_folder(stack)
             exit_code = _run(DemoFolder(folder), output, stack)
     except DemoError as error:
-        print(output.catalog.text("cli.demo.broken", step=error.step), file=sys.stderr)  # noqa: T201
-        return Exit.COULD_NOT
+        output.tell("cli.demo.broken", step=error.step)
+        return output.stopped(Stopped(Code.SERVER_BROKEN, {"detail": error.step}))
     if home:
         output.tell("cli.demo.kept", path=str(folder))
     return exit_code

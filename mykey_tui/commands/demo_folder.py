@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mykey_tui.commands.demo_server import DemoError
+from mykey_tui.settings import SettingsError
 
 _READY_FILE = "demo.json"
 """Written last: a folder without it is no demo that can be opened again."""
@@ -33,10 +34,15 @@ class DemoFolder:
         return self.path / f"counter-{alias}"
 
     def prepare(self) -> None:
-        """Make the folder, for this user only. Raises `DemoError` for one with foreign content."""
+        """Make the folder, for this user only.
+
+        Raises:
+            SettingsError: it has foreign content.
+            OSError: it cannot be made.
+        """
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not self.is_ready and any(self.path.iterdir()):
-            raise DemoError("--home is neither an empty folder nor a demo")
+            raise SettingsError("--home is neither an empty folder nor a demo")
 
     @property
     def is_ready(self) -> bool:

@@ -17,7 +17,6 @@ from mykey_tui.flows.link import LinkFlow
 from mykey_tui.flows.outcomes import IdentifiedCard, Linked, LinkOutcome, Stopped
 from mykey_tui.flows.service_card import check_service_id
 from mykey_tui.flows.timings import Timings
-from mykey_tui.settings import Settings
 
 LOCK_SECONDS = 1.0
 """The running screen may hold a round of its own; that one sends this mutation too, or the next."""
@@ -32,10 +31,9 @@ def run(arguments: argparse.Namespace) -> int:
             return _answer(context.output, typed)
         service_id = typed.service_id
         outcome = _with_the_card(
-            context.settings,
+            context,
             counter,
             arguments.wait,
-            context.output,
             check=lambda flow, card: flow.check(card, service_id),
             commit=lambda flow, card: flow.commit_link(card, service_id),
         )
@@ -47,10 +45,9 @@ def run_unlink(arguments: argparse.Namespace) -> int:
     context = Context.of(arguments)
     with open_counter(context.settings) as counter:
         outcome = _with_the_card(
-            context.settings,
+            context,
             counter,
             arguments.wait,
-            context.output,
             check=lambda flow, card: None,
             commit=lambda flow, card: flow.commit_unlink(card),
         )
@@ -58,10 +55,9 @@ def run_unlink(arguments: argparse.Namespace) -> int:
 
 
 def _with_the_card(
-    settings: Settings,
+    context: Context,
     counter: Counter,
     wait_seconds: float,
-    output: Output,
     *,
     check: Callable[[LinkFlow, IdentifiedCard], Stopped | None],
     commit: Callable[[LinkFlow, IdentifiedCard], LinkOutcome],
@@ -70,12 +66,12 @@ def _with_the_card(
 
     So a card that hangs ends the command with nothing stored, and what was stored is always told.
     """
-    reader = make_reader(settings.reader)
+    reader = make_reader(context.settings.reader)
     courier = RoundCourier(lambda: reconcile(counter, lock_wait_seconds=LOCK_SECONDS))
     flow = LinkFlow(reader, counter.judge, counter.store, courier, counter.clock)
     timings = Timings(counter.clock)
     with CardThread(reader) as thread:
-        output.tell("cli.lay-card")
+        context.ask_for_card()
         stopped = thread.wait_for_card(wait_seconds)
         if stopped is not None:
             return stopped

@@ -8,6 +8,7 @@ from typing import assert_never
 
 from mykey_tui.commands.card_thread import CardThread
 from mykey_tui.commands.context import Context
+from mykey_tui.commands.failing import stopped_in_detail
 from mykey_tui.commands.output import Exit, Output, exit_of
 from mykey_tui.composition import make_reader, open_counter
 from mykey_tui.domain.codes import Code
@@ -15,7 +16,6 @@ from mykey_tui.domain.errors import AnchorsError, StoreError
 from mykey_tui.flows.identify import identify
 from mykey_tui.flows.lookup import LookupFlow
 from mykey_tui.flows.outcomes import Found, IdentifiedCard, LookupOutcome, NotLinked, Stopped
-from mykey_tui.flows.stopping import stopped_by
 from mykey_tui.flows.timings import Timings
 
 _RESULTS = {Code.SUSPENDED: "suspended", Code.RENEWED: "renewed", Code.NOT_LINKED: "not-linked"}
@@ -28,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
         return _look_up(context, arguments)
     except (StoreError, AnchorsError) as error:
         # The same keys as for a card that could not be read: a script has one shape to expect.
-        return _refuse(context.output, stopped_by(error), _facts(None, {}))
+        return _refuse(context.output, stopped_in_detail(error), _facts(None, {}))
 
 
 def _look_up(context: Context, arguments: argparse.Namespace) -> Exit:
@@ -37,7 +37,7 @@ def _look_up(context: Context, arguments: argparse.Namespace) -> Exit:
         flow = LookupFlow(reader, counter.judge, counter.store, counter.handover, counter.clock)
         timings = Timings(counter.clock)
         with CardThread(reader) as thread:
-            context.output.tell("cli.lay-card")
+            context.ask_for_card()
             card: IdentifiedCard | Stopped | None = thread.wait_for_card(arguments.wait)
             if card is None:
                 card = thread.run(lambda: identify(reader, counter.judge, timings))

@@ -109,7 +109,10 @@ class Output:
             "text": self.catalog.code(stopped.code, stopped.values).say,
             **stopped.values,
         }
-        self.answer({**facts, **told}, self.code_lines(stopped.code, stopped.values))
+        lines = self.code_lines(stopped.code, stopped.values)
+        if "detail" in stopped.values:
+            lines.append(stopped.values["detail"])
+        self.answer({**facts, **told}, lines)
         return exit_code
 
     def tell(self, key: str, **values: str | int) -> None:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from mykey_tui.simulated.cards import make_card
 
 
 def shell(commands: Any, line: str, home: Path, **environment: str) -> Any:
@@ -92,3 +97,124 @@ def test_a_lookup_at_a_counter_that_does_not_open_answers_with_all_its_keys(
     assert answer.keys() == {
         "result", "code", "text", "service_id", "assurance", "source", "ms",
     }  # fmt: skip
+
+
+def test_nobody_is_sent_to_a_command_that_is_not_there(said: Any) -> None:
+    root = Path(__file__).parents[2]
+    texts = [*root.glob("mykey_tui/i18n/*/LC_MESSAGES/mykey.po"), root / "docs/failure-codes.md"]
+    named = {
+        name
+        for path in [*texts, *root.glob("README*.md")]
+        for name in re.findall(r"\bmykey ([a-z]+)", path.read_text("utf-8"))
+    }
+    assert named
+    missing = [name for name in sorted(named) if said(name, "--help").exit_code != 0]
+    assert missing == []
+
+
+def test_a_queue_number_that_is_not_there_has_a_code_and_a_text(said: Any, enrolled: Any) -> None:
+    home = enrolled()
+    for action in (("retry", "99"), ("resolve", "99", "--yes")):
+        answer = said("outbox", *action, "--home", home, "--json")
+        assert (answer.exit_code, answer.json["result"]) == (1, "refused")
+        assert answer.json["code"] == "S-NUMBER"
+        assert answer.json["text"]
+
+
+UNUSABLE: dict[str, tuple[str, Any]] = {
+    "a-file": ("K-ACCESS", lambda home: home.write_text("a file")),
+    "not-json": ("K-SET", lambda home: settings_are(home, "{")),
+    "bad-language": ("K-SET", lambda home: settings_are(home, '{"language": "fr"}')),
+    "bad-reader": ("K-SET", lambda home: settings_are(home, '{"reader": "usb"}')),
+    "lost-folder": ("K-SET", lambda home: settings_are(home, '{"reader": "emulator:/no/c.json"}')),
+}
+
+
+def settings_are(home: Path, text: str) -> None:
+    home.mkdir()
+    (home / "counter.json").write_text(text)
+
+
+@pytest.mark.parametrize("case", UNUSABLE)
+@pytest.mark.parametrize(
+    "command",
+    [("sync",), ("status",), ("enrol", "--server", "http://127.0.0.1:9", "--code", "0000000000")],
+)
+def test_a_home_or_settings_that_cannot_be_used_are_a_failure_with_a_code(
+    said: Any, tmp_path: Path, case: str, command: Any
+) -> None:
+    code, make = UNUSABLE[case]
+    home = tmp_path / "home"
+    make(home)
+    answer = said(*command, "--home", home, "--json")
+    assert (answer.exit_code, answer.json["result"]) == (3, "failed")
+    assert answer.json["code"] == code
+    assert answer.err == ""
+    assert answer.json["detail"]
+
+
+def test_a_hand_over_section_that_cannot_be_used_is_a_failure_with_a_code(
+    said: Any, enrolled: Any
+) -> None:
+    home = enrolled()
+    (home / "counter.json").write_text('{"handover": {"kind": "telepathy"}}')
+    answer = said("sync", "--home", home, "--json")
+    assert (answer.exit_code, answer.json["code"]) == (3, "K-SET")
+    assert "handover" in answer.json["detail"]
+
+
+def test_the_demo_in_a_place_that_is_a_file_is_no_bug(
+    said: Any, tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("mykey_tui.commands.demo.require_terminal", lambda: None)
+    (tmp_path / "file").write_text("mine")
+    answer = said("demo", "--home", tmp_path / "file", "--json")
+    assert (answer.exit_code, answer.json["code"]) == (3, "K-ACCESS")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "accounts.xls").write_text("mine")
+    answer = said("demo", "--home", tmp_path / "folder", "--json")
+    assert (answer.exit_code, answer.out) == (2, "")
+
+
+def test_a_demo_whose_server_does_not_start_says_so_with_a_code(
+    said: Any, tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("mykey_tui.commands.demo.require_terminal", lambda: None)
+    monkeypatch.setattr("mykey_tui.commands.demo_server._SERVE", ("-c", "pass"))
+    answer = said("demo", "--home", tmp_path / "demo", "--json")
+    assert (answer.exit_code, answer.json["code"]) == (3, "N-SERVER")
+    assert answer.json["detail"] == "serve"
+
+
+@pytest.mark.parametrize("port", ["²", "0", "65536", "١٢", "-1"])
+def test_a_port_in_other_digits_is_wrong_usage(said: Any, tmp_path: Path, port: str) -> None:
+    file = tmp_path / "c.json"
+    make_card("1C2410DF79DGEL07202002B", at=datetime.now(UTC)).save(file)
+    answer = said("card", "place", file, "--vpcd", f"127.0.0.1:{port}", "--home", tmp_path)
+    assert answer.exit_code == 2
+    assert "X-BUG" not in answer.err
+
+
+@pytest.mark.parametrize(
+    "address", ["", "not a url", "ftp://x", "http://", "127.0.0.1:1", "http://[::"]
+)
+def test_an_address_that_is_none_is_wrong_usage(said: Any, tmp_path: Path, address: str) -> None:
+    answer = said("enrol", "--server", address, "--code", "0000000000", "--home", tmp_path / "h")
+    assert (answer.exit_code, answer.out) == (2, "")
+    assert "--server" in answer.err
+    assert not (tmp_path / "h").exists()
+
+
+def test_a_mistyped_card_file_is_reported_before_anybody_waits(said: Any, tmp_path: Path) -> None:
+    begun = time.monotonic()
+    reader = f"emulator:{tmp_path / 'missing' / 'card.json'}"
+    answer = said("card", "show", "--reader", reader, "--home", tmp_path)
+    assert answer.exit_code == 2
+    assert "missing" in answer.err
+    assert time.monotonic() - begun < 5
+
+
+def test_the_prompt_names_the_file_that_is_waited_for(said: Any, tmp_path: Path) -> None:
+    path = tmp_path / "card.json"
+    answer = said("card", "show", "--reader", f"emulator:{path}", "--wait", "0", "--home", tmp_path)
+    assert str(path) in answer.err

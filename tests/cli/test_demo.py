@@ -16,13 +16,14 @@ import pytest
 
 from mykey_tui.commands.demo_folder import DemoFolder
 from mykey_tui.commands.demo_hands import DemoHands, LineSwitch
-from mykey_tui.commands.demo_server import DemoError, DemoServer
+from mykey_tui.commands.demo_server import DemoServer
 from mykey_tui.commands.demo_site import set_up, settings_of
 from mykey_tui.composition import Hands, RunningCounter
 from mykey_tui.domain.codes import Code
 from mykey_tui.flows.desk_events import DeskEvent, LookedUp
 from mykey_tui.flows.outcomes import Found, LineState, NotLinked, Stopped
 from mykey_tui.reader.emulator import EmulatedReader
+from mykey_tui.settings import SettingsError
 from mykey_tui.simulated.tray import SHOPS, sample_tray
 from mykey_tui.sync.background import tcp_probe
 
@@ -143,6 +144,6 @@ def test_the_server_does_not_outlive_a_demo_that_is_killed(tmp_path: Any, comman
 
 def test_a_folder_with_other_things_in_it_is_left_alone(tmp_path: Any) -> None:
     (tmp_path / "accounts.xls").write_text("mine")
-    with pytest.raises(DemoError):
+    with pytest.raises(SettingsError):
         DemoFolder(tmp_path).prepare()
     assert [path.name for path in tmp_path.iterdir()] == ["accounts.xls"]
