@@ -80,4 +80,10 @@ def _third(connection: Connection) -> None:
     connection.exec_driver_sql("ALTER TABLE progress ADD COLUMN time_floor INTEGER")
 
 
-STEPS: tuple[Callable[[Connection], None], ...] = (_first, _second, _third)
+def _fourth(connection: Connection) -> None:
+    connection.exec_driver_sql(
+        "ALTER TABLE progress ADD COLUMN push_blocked INTEGER NOT NULL DEFAULT 0"
+    )
+
+
+STEPS: tuple[Callable[[Connection], None], ...] = (_first, _second, _third, _fourth)

@@ -36,6 +36,8 @@ class Progress:
     """How far the server's clock was ahead of this box's, when last told."""
     time_floor: int | None
     """Unix time that has certainly come, as far as this counter was running."""
+    push_blocked: bool
+    """This file came back from a copy: nothing may be sent."""
     parked_sent_at: int | None
     """Unix time when parked mutations last went again by themselves."""
     parked_next: int
@@ -59,6 +61,7 @@ def read(connection: Connection) -> Progress:
         synced_at=row.synced_at,
         clock_offset=timedelta(milliseconds=row.clock_offset_ms),
         time_floor=row.time_floor,
+        push_blocked=bool(row.push_blocked),
         parked_sent_at=row.parked_sent_at,
         parked_next=row.parked_next,
     )

@@ -125,6 +125,8 @@ class StoredProgress(StoreTable, table=True):
     clock_offset_ms: int = 0
     time_floor: int | None = None
     """Unix time that has certainly come: by the server's clock, noted every few minutes."""
+    push_blocked: int = 0
+    """1: this file came back from a copy, and its numbers may not be given out a second time."""
     parked_sent_at: int | None = None
     """Unix time when parked mutations last went again by themselves: one time for all of them."""
     parked_next: int = 1

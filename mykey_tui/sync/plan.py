@@ -41,15 +41,21 @@ def check_standing(hello: HelloReply, known: Progress) -> None:
     """Whether this counter and this server can go on from where they are.
 
     Raises:
-        ServerError: SERVER_RESET when the server's history is another one, or knows more mutations
-            of this counter than the counter does (its file came back from a copy). Nothing is
-            dropped; a person decides. SERVER_BROKEN when the server speaks no form that we do.
+        ServerError: SERVER_RESET when the server's history is another one. Nothing is dropped; a
+            person decides. SERVER_BROKEN when the server speaks no form that we do.
     """
     if PROTOCOL_VERSION not in hello.proto or hello.min_schema > SCHEMA:
         raise ServerError(Code.SERVER_BROKEN, "the server wants a newer counter")
     check_epoch(hello.epoch, known)
-    if hello.last_mid > known.last_mid:
-        raise ServerError(Code.SERVER_RESET, "this store is older than what it has sent")
+
+
+def is_older_than_sent(hello: HelloReply, known: Progress) -> bool:
+    """Whether the server knows more mutations of this counter than the counter does.
+
+    Then the counter's file came back from a copy. It is asked in every round: a mutation made before
+    the first one may hide it only where it takes the newest number.
+    """
+    return hello.last_mid > known.last_mid
 
 
 def check_epoch(epoch: str, known: Progress) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from mykey_tui.domain.codes import Code
+from mykey_tui.domain.errors import ServerError
 from mykey_tui.store.counter_store import CounterStore
 from mykey_tui.sync.client import ServerClient
-from mykey_tui.sync.plan import check_standing, limits_of
+from mykey_tui.sync.plan import check_standing, is_older_than_sent, limits_of
 from mykey_tui.sync.pull import Pulled, pull_scope
 from mykey_tui.sync.push import Pace, Pushed, push_queue
 
@@ -56,10 +58,15 @@ def sync_round(
     suspension must arrive although nothing leaves. The push's error is raised after it.
     `pace` remembers from round to round what the line bears.
 
+    A file that came back from a copy (the server knows more of this counter's mutations than the
+    counter) sends nothing from then on, also after a restart, and still fetches: its rows get fresh,
+    a suspension arrives. Each round then ends with SERVER_RESET. How such a counter gets its numbers
+    right again is not decided here yet; until then it is set aside and enrolled anew.
+
     Raises:
         LineError: the server was not reached, or no longer.
         ServerError: it refused this counter (SERVER_DENIED, SERVER_CLOCK), has another history
-            (SERVER_RESET; nothing is dropped), or made no sense (SERVER_BROKEN).
+            or this counter's file came back from a copy (SERVER_RESET; nothing is dropped), or made no sense (SERVER_BROKEN).
         StoreError: the counter's own file; STORE_BUSY when another round runs for too long.
     """
     with store.home.syncing(lock_wait_seconds):
@@ -71,12 +78,19 @@ def sync_round(
         if known.mark is not None and known.durable_through < hello.durable_through:
             # Nothing newer than what this counter was told of can be said to be safe.
             store.note_durable(min(hello.durable_through, known.mark.seq))
-        pushed = push_queue(store, client, limits, pace or Pace())
+        if not known.push_blocked and is_older_than_sent(hello, known):
+            store.block_pushes()
+            known = store.progress()
+        pushed = (
+            Pushed() if known.push_blocked else push_queue(store, client, limits, pace or Pace())
+        )
         pulled = pull_scope(
             store, client, limits, epoch=hello.epoch, poll_first=pushed.requests == 0
         )
         # The server answers all else, so what failed alone failed by itself.
         parked = store.count_try(pushed.suspects) if pushed.suspects else 0
+        if known.push_blocked:
+            raise ServerError(Code.SERVER_RESET, "this store is older than what it has sent")
         if pushed.failure is not None:
             raise pushed.failure
         return _report(store, pushed, pulled, parked=parked, poll_after=hello.poll_after_s)

@@ -30,6 +30,7 @@ ALLOWED = {
         "id", "epoch", "cursor", "digest", "rows", "position_seq", "position_digest", "mark_seq",
         "mark_digest", "durable_through", "last_mid", "last_hash", "refused_rows", "synced_at",
         "clock_offset_ms", "parked_sent_at", "parked_next", "time_floor",
+        "push_blocked",
     },
 }  # fmt: skip
 

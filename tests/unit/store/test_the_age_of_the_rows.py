@@ -82,6 +82,7 @@ def test_time_that_came_is_noted_rarely_and_never_taken_back(
 ) -> None:
     store.note_time()
     first = store.progress().time_floor
+    assert first is not None
     clock.pass_seconds(299)
     store.note_time()
     assert store.progress().time_floor == first
