@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import signal
+import socket
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,9 +12,11 @@ from types import FrameType
 
 from mykey_tui.commands.context import Context, outside_path
 from mykey_tui.commands.output import Exit
+from mykey_tui.commands.outside import write_outside
 from mykey_tui.domain.errors import MalformedIdError
 from mykey_tui.reader.card_file import CardFile, CardFileError, Fault, FaultName
-from mykey_tui.reader.vpcd import DEFAULT_PORT, hold_card
+from mykey_tui.reader.emulated_card import EmulatedCard
+from mykey_tui.reader.vpcd import CONNECT_TIMEOUT_SECONDS, DEFAULT_PORT, hold_card
 from mykey_tui.settings import SettingsError
 from mykey_tui.simulated.cards import make_card
 from mykey_tui.store.home import Home
@@ -32,8 +35,6 @@ def run(arguments: argparse.Namespace) -> int:
                 return _remove(context)
     except CardFileError as error:
         raise SettingsError(f"card file: {error}") from error
-    except OSError as error:
-        raise SettingsError(f"card file: {error.strerror}") from error
 
 
 def _make(context: Context, arguments: argparse.Namespace) -> Exit:
@@ -50,7 +51,7 @@ def _make(context: Context, arguments: argparse.Namespace) -> Exit:
     except ValueError as error:
         raise SettingsError(f"--pin: {error}") from error
     path = outside_path(arguments.out)
-    card.save(path)
+    write_outside(path, card.encode(), option="--out")
     text = context.output.catalog.text("cli.card.made", path=path.name)
     context.output.answer({"result": "made", "file": str(path), "simulated": True}, [text])
     return Exit.DONE
@@ -58,6 +59,7 @@ def _make(context: Context, arguments: argparse.Namespace) -> Exit:
 
 def _place(context: Context, arguments: argparse.Namespace) -> Exit:
     card = CardFile.load(outside_path(arguments.file))
+    EmulatedCard(card)  # A file whose key is none would lie there and never answer.
     if arguments.vpcd:
         return _hold(context, card, arguments.vpcd)
     slot = _slot(context)
@@ -80,8 +82,14 @@ def _hold(context: Context, card: CardFile, address: str) -> Exit:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, let_go)
-    context.output.tell("cli.card.held", address=address)
-    hold_card(card, host, int(port), stop)
+
+    def connect() -> socket.socket:
+        link = socket.create_connection((host, int(port)), CONNECT_TIMEOUT_SECONDS)
+        context.output.tell("cli.card.held", address=address)
+        return link
+
+    context.output.tell("cli.card.waiting", address=address)
+    hold_card(card, host, int(port), stop, connect=connect)
     text = context.output.catalog.text("cli.card.removed")
     context.output.answer({"result": "removed", "reader": f"vpcd {address}"}, [text])
     return Exit.DONE

@@ -7,13 +7,13 @@ import argparse
 from mykey_tui.commands.card_thread import CardThread
 from mykey_tui.commands.context import Context, outside_path
 from mykey_tui.commands.output import Exit, exit_of
+from mykey_tui.commands.outside import write_outside
 from mykey_tui.composition import make_judge, make_reader
 from mykey_tui.domain.clock import SystemClock
 from mykey_tui.flows.card_detail import CardDetailFlow
 from mykey_tui.flows.card_text import card_lines
 from mykey_tui.flows.identify import japanese_date
 from mykey_tui.flows.outcomes import CardDetail, CardDetailOutcome, Stopped
-from mykey_tui.store.home import Home
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -33,8 +33,8 @@ def run(arguments: argparse.Namespace) -> int:
         return output.stopped(outcome, result=result)
     lines = card_lines(outcome, output.catalog)
     if arguments.export:
-        path = outside_path(arguments.export)
-        Home(path.parent).write_private(path, "\n".join([*lines, ""]).encode())
+        content = "\n".join([*lines, ""]).encode()
+        write_outside(outside_path(arguments.export), content, option="--export")
     output.answer(_facts(outcome), lines)
     return Exit.DONE
 
