@@ -52,8 +52,8 @@ def check_standing(hello: HelloReply, known: Progress) -> None:
 def is_older_than_sent(hello: HelloReply, known: Progress) -> bool:
     """Whether the server knows more mutations of this counter than the counter does.
 
-    Then the counter's file came back from a copy. It is asked in every round: a mutation made before
-    the first one may hide it only where it takes the newest number.
+    Then the counter's file came back from a copy. Not seen here where it has made as many since as it
+    lost: then the server meets a number with two contents, and shuts the counter out.
     """
     return hello.last_mid > known.last_mid
 
