@@ -12,6 +12,8 @@ import httpx
 
 from mykey_tui.card.connection import CardReader
 from mykey_tui.domain.clock import SystemClock
+from mykey_tui.domain.codes import Code
+from mykey_tui.domain.errors import ReaderError
 from mykey_tui.flows.card_text import card_lines
 from mykey_tui.flows.counter import SIMULATED_PROFILE, CounterDesk
 from mykey_tui.flows.courier import BackgroundLine
@@ -99,6 +101,19 @@ def make_reader(choice: ReaderChoice) -> CardReader:
     return PcscReader(choice.name or None)
 
 
+def reader_of(counter: Counter, own: CardReader | None = None) -> CardReader:
+    """The reader that this counter takes its cards from; `own` is one that a demo holds itself.
+
+    Raises:
+        ReaderError: READER_SIMULATED, a counter for real cards was given a reader without plastic:
+            whoever can write a file could be anybody.
+    """
+    reader = own or make_reader(counter.settings.reader)
+    if reader.simulated and counter.store.identity.profile != SIMULATED_PROFILE:
+        raise ReaderError(Code.READER_SIMULATED)
+    return reader
+
+
 def make_client(counter: Counter, transport: httpx.BaseTransport | None = None) -> ServerClient:
     """This counter's signed requests. `transport` stands in for the network."""
     store = counter.store
@@ -154,7 +169,7 @@ class RunningCounter:
         """
         self.close()
         counter = self._counter = open_counter(self.settings)
-        reader = self.hands.reader or make_reader(self.settings.reader)
+        reader = reader_of(counter, self.hands.reader)
         self._client = make_client(counter, self.hands.transport)
         self._background = BackgroundSync(
             counter.store,

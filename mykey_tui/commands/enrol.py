@@ -9,10 +9,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from mykey_tui.commands.context import Context
-from mykey_tui.commands.output import Exit, say_aside
+from mykey_tui.commands.output import Exit
 from mykey_tui.composition import open_counter, reconcile
 from mykey_tui.domain.clock import SystemClock
 from mykey_tui.domain.errors import LineError, ServerError
+from mykey_tui.flows.outcomes import Stopped
 from mykey_tui.flows.stopping import stopped_by
 from mykey_tui.settings import SettingsError
 from mykey_tui.store.home import Home
@@ -41,9 +42,11 @@ def run(arguments: argparse.Namespace) -> int:
         ) as store:
             identity = store.identity
     except (LineError, ServerError) as error:
+        stopped = stopped_by(error)
         if isinstance(error, OtherProfileError):
-            say_aside(f"mykey: {error}; the code is still good")
-        return output.stopped(stopped_by(error))
+            detail = f"{error}; the code is still good"
+            stopped = Stopped(stopped.code, {"detail": detail})
+        return output.stopped(stopped)
     _write_settings(home, identity)
     rows = _first_round(context)
     facts = {

@@ -9,7 +9,7 @@ from typing import assert_never
 from mykey_tui.commands.card_thread import CardThread
 from mykey_tui.commands.context import Context
 from mykey_tui.commands.output import Exit, Output
-from mykey_tui.composition import Counter, make_reader, open_counter, reconcile
+from mykey_tui.composition import Counter, open_counter, reader_of, reconcile
 from mykey_tui.domain.codes import Code
 from mykey_tui.flows.courier import RoundCourier
 from mykey_tui.flows.identify import identify
@@ -66,7 +66,7 @@ def _with_the_card(
 
     So a card that hangs ends the command with nothing stored, and what was stored is always told.
     """
-    reader = make_reader(context.settings.reader)
+    reader = reader_of(counter)
     courier = RoundCourier(lambda: reconcile(counter, lock_wait_seconds=LOCK_SECONDS))
     flow = LinkFlow(reader, counter.judge, counter.store, courier, counter.clock)
     timings = Timings(counter.clock)

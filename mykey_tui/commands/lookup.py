@@ -10,9 +10,9 @@ from mykey_tui.commands.card_thread import CardThread
 from mykey_tui.commands.context import Context
 from mykey_tui.commands.failing import stopped_in_detail
 from mykey_tui.commands.output import Exit, Output, exit_of
-from mykey_tui.composition import make_reader, open_counter
+from mykey_tui.composition import open_counter, reader_of
 from mykey_tui.domain.codes import Code
-from mykey_tui.domain.errors import AnchorsError, StoreError
+from mykey_tui.domain.errors import AnchorsError, ReaderError, StoreError
 from mykey_tui.flows.identify import identify
 from mykey_tui.flows.lookup import LookupFlow
 from mykey_tui.flows.outcomes import Found, IdentifiedCard, LookupOutcome, NotLinked, Stopped
@@ -26,14 +26,14 @@ def run(arguments: argparse.Namespace) -> int:
     context = Context.of(arguments)
     try:
         return _look_up(context, arguments)
-    except (StoreError, AnchorsError) as error:
+    except (StoreError, AnchorsError, ReaderError) as error:
         # The same keys as for a card that could not be read: a script has one shape to expect.
         return _refuse(context.output, stopped_in_detail(error), _facts(None, {}))
 
 
 def _look_up(context: Context, arguments: argparse.Namespace) -> Exit:
     with open_counter(context.settings) as counter:
-        reader = make_reader(context.settings.reader)
+        reader = reader_of(counter)
         flow = LookupFlow(reader, counter.judge, counter.store, counter.handover, counter.clock)
         timings = Timings(counter.clock)
         with CardThread(reader) as thread:

@@ -11,7 +11,7 @@ from mykey_tui.card.connection import CardReader, ReaderChanged, ReaderState
 from mykey_tui.commands.card_thread import CardThread
 from mykey_tui.commands.context import Context
 from mykey_tui.commands.output import Exit, Output
-from mykey_tui.composition import Counter, make_client, make_reader, open_counter
+from mykey_tui.composition import Counter, make_client, open_counter, reader_of
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import LineError, ServerError
 from mykey_tui.flows.counter import SIMULATED_PROFILE, age_seconds
@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Ask every layer in turn; done even where one of them is down, and says which."""
     context = Context.of(arguments)
     with open_counter(context.settings) as counter:
-        status, trouble = _ask(counter, make_reader(context.settings.reader))
+        status, trouble = _ask(counter, reader_of(counter))
     context.output.answer(_facts(counter, status, trouble), _lines(context.output, status, trouble))
     return Exit.DONE
 

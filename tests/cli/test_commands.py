@@ -12,7 +12,11 @@ from typing import Any
 import pytest
 
 from mykey_tui.commands import lookup as lookup_command
+from mykey_tui.composition import RunningCounter
+from mykey_tui.domain.codes import Code
+from mykey_tui.domain.errors import ReaderError
 from mykey_tui.reader.card_file import CardFile, Fault, FaultName
+from mykey_tui.settings import load_settings
 from mykey_tui.simulated.cards import make_card
 from mykey_tui.simulated.foreign import Variant, driving_licence, felica_card
 
@@ -229,19 +233,47 @@ def test_a_wrong_code_enrols_nobody_and_a_second_enrolment_is_refused(
     assert answer.json["result"] == "refused"
 
 
-def test_the_real_profile_shows_the_legal_note_and_believes_no_test_card(
-    said: Any, site: Any, tmp_path: Any, lay: Any
+@pytest.fixture
+def real_home(said: Any, site: Any, tmp_path: Any) -> Any:
+    """A counter of a provider for real cards, enrolled without naming the profile."""
+    number = len(site.operator("provider", "list")) + 1
+    provider_id = f"J-α1-{number:04d}"
+    site.operator("provider", "add", provider_id, "--name", "本番", "--profile", "jpki")
+    home, code = tmp_path / "real", site.code(provider_id)
+    base = ("enrol", "--server", site.url, "--code", code, "--home", home)
+    other = said(*base, "--profile", "simulated", "--json")
+    assert (other.exit_code, other.json["code"]) == (3, "N-DENIED")
+    assert "jpki" in other.json["detail"]
+    answer = said(*base)
+    assert answer.exit_code == 0, answer.out + answer.err
+    return home, answer
+
+
+def test_the_profile_is_the_providers_and_the_real_one_shows_the_legal_note(
+    said: Any, real_home: Any
 ) -> None:
-    home = tmp_path / "real"
-    site.operator("provider", "add", "J-α1-0001", "--name", "本番", "--profile", "jpki")
-    code = site.code("J-α1-0001")
-    answer = said(
-        "enrol", "--server", site.url, "--code", code, "--profile", "jpki", "--home", home
-    )
-    assert answer.exit_code == 0
+    home, answer = real_home
     assert "38-4" in answer.out
-    answer = said("lookup", "--home", home, "--reader", lay(person(11)), "--json")
-    assert (answer.exit_code, answer.json["code"]) == (3, "C-ANCHOR")
+    assert json.loads((home / "counter.json").read_text())["profile"] == "jpki"
+
+
+def test_a_counter_for_real_cards_takes_no_card_from_a_file(
+    said: Any, real_home: Any, lay: Any
+) -> None:
+    home, _ = real_home
+    card = lay(person(11))
+    for command in (
+        ("lookup",),
+        ("link", "--service-id", "R000001"),
+        ("unlink",),
+        ("status",),
+    ):
+        answer = said(*command, "--home", home, "--reader", card, "--json")
+        assert (answer.exit_code, answer.json["code"]) == (3, "D-SIMULATED")
+    settings = load_settings(home=str(home), reader=card, environment={})
+    with pytest.raises(ReaderError) as refused:
+        RunningCounter(settings).build(lambda event: None)
+    assert refused.value.code is Code.READER_SIMULATED
 
 
 def test_a_store_with_a_flipped_bit_is_said_to_be_broken_and_left_alone(
