@@ -131,6 +131,7 @@ class Desk:
         self._clock = clock
         self._lock = threading.Lock()
         self._expect = _Expect.NOTHING
+        self._generation = 0  # Counts what was expected, so that a late answer ends only its own.
         self._request: _Request | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="card-desk", daemon=True)
@@ -185,6 +186,7 @@ class Desk:
         """Another screen, another meaning: what was asked for before is called off."""
         with self._lock:
             self._expect = expect
+            self._generation += 1
             self._request = None
         self._reader.interrupt()
 
@@ -249,7 +251,7 @@ class Desk:
 
     def _serve_arrival(self) -> None:
         with self._lock:
-            expect = self._expect
+            expect, generation = self._expect, self._generation
         match expect:
             case _Expect.NOTHING:
                 pass
@@ -258,15 +260,15 @@ class Desk:
             case _Expect.LOOKUP_WITHOUT_HANDOVER:
                 self._answer(lambda: LookedUp(self._flows.lookup(handover=False)), LookedUp)
             case _Expect.SERVICE_CARD:
-                self._answer(self._service_card, ServiceCardSeen)
+                self._answer(lambda: self._service_card(generation), ServiceCardSeen)
             case _:
                 assert_never(expect)
 
-    def _service_card(self) -> ServiceCardSeen:
+    def _service_card(self, generation: int) -> ServiceCardSeen:
         outcome = self._flows.service_card()
         if isinstance(outcome, ServiceCardRead):
             with self._lock:
-                if self._expect is _Expect.SERVICE_CARD:
+                if self._generation == generation:
                     self._expect = _Expect.NOTHING
         return ServiceCardSeen(outcome)
 

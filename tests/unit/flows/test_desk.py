@@ -178,6 +178,24 @@ def test_step_2_refuses_a_number_that_changes_at_each_tap(
     assert watcher.until(ServiceCardSeen).outcome == Stopped(Code.SERVICE_CARD_RANDOM)
 
 
+def test_step_2_opened_again_during_a_read_goes_on_waiting(
+    desk: Any, bench: Any, watcher: Any
+) -> None:
+    def open_again(number: int) -> None:
+        bench.hook.clear()
+        desk.expect_nothing()
+        desk.expect_service_card()
+
+    bench.hook.append(open_again)
+    desk.start()
+    desk.expect_service_card()
+    bench.reader.insert(felica_card())
+    watcher.until(ServiceCardSeen)
+    bench.reader.insert(felica_card(bytes.fromhex("012E4CD8A3F10B23")))
+    seen = watcher.until(ServiceCardSeen).outcome
+    assert seen == ServiceCardRead(ServiceId("012E4CD8A3F10B23"))
+
+
 def test_step_3_runs_at_once_while_the_card_lies_there(desk: Any, bench: Any, watcher: Any) -> None:
     card = not_linked_card(desk, bench, watcher)
     desk.commit_link(card, SID)
