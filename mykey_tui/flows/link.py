@@ -122,12 +122,16 @@ class LinkFlow:
                 partial(_seal_certificate, card.der, self._seal_key),
                 guard=guard,
             )
-            self.courier.deliver(mid)
-            return self._outcome(op, mid, service_id)
         except _RefusedError as refused:
             return refused.stopped
         except StoreError as error:
             return stopped_by(error)
+        self.courier.deliver(mid)
+        try:
+            return self._outcome(op, mid, service_id)
+        except StoreError:
+            # It is on disk, whatever cannot be read of it now: saying "failed" would be untrue.
+            return Linked(Code.LINK_QUEUED, service_id, waiting=1)
 
     @property
     def _seal_key(self) -> bytes:

@@ -210,6 +210,21 @@ def test_a_full_disk_is_said_and_nothing_was_promised(bench: Any) -> None:
     store.close()
 
 
+class _MuteAfterwards(CounterStore):
+    def counts(self) -> Any:
+        raise StoreError(Code.STORE_BUSY)
+
+
+def test_a_link_that_is_on_disk_is_never_told_as_failed(bench: Any) -> None:
+    store = _MuteAfterwards.open(Home(bench.store.home.path), clock=bench.clock)
+    flow = LinkFlow(bench.reader, bench.judge, store, bench.server, bench.clock)
+    card = bench.identified()
+    assert isinstance(card, IdentifiedCard)
+    assert flow.link(card, SID) == Linked(Code.LINK_QUEUED, SID, 1)
+    assert store.lookup(token_of(bench)) is not None
+    store.close()
+
+
 class _Beaten(CounterStore):
     """Another program is quicker by a hair: it stores between the look at the rows and ours."""
 
