@@ -8,17 +8,21 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self
 
 from mykey_tui.domain.errors import MyKeyError
+from mykey_tui.domain.text import safe
 
 ANSWER_SECONDS = 30.0
 """For the start of a process on a slow box under load; usually it is one or two."""
 STOP_SECONDS = 5.0
+LAST_WORDS_MAX = 2000
+"""Bytes of the server's last words that are looked at."""
 _PR_SET_PDEATHSIG = 1
 
 _SERVE = ("-m", "mykey_server")
@@ -51,13 +55,15 @@ class DemoServer:
         """Set by `wait_until_ready`."""
         self._database = str(database)
         self._listen = f"127.0.0.1:{port}"
+        self._said: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as this
+        """What the server says on standard error: a file, because nobody reads while it runs."""
         self._serving: subprocess.Popen[str] | None = None
         self._operating: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:
         """Start both; nothing is waited for yet."""
         arguments = ("serve", "--db", self._database, "--listen", self._listen)
-        self._serving = _start(*_SERVE, *arguments)
+        self._serving = _start(*_SERVE, *arguments, stderr=self._said.fileno())
         self._operating = _start(*_OPERATOR)
         return self
 
@@ -67,7 +73,12 @@ class DemoServer:
         try:
             self.url = str(json.loads(line)["url"])
         except (ValueError, KeyError, TypeError) as error:
-            raise DemoError("serve") from error
+            raise DemoError(f"serve: {self._last_words()}") from error
+
+    def _last_words(self) -> str:
+        """Why the server did not start, as far as it said; one line, safe to show."""
+        self._said.seek(0)
+        return safe(self._said.read()[-LAST_WORDS_MAX:].decode(errors="replace").strip(), 300)
 
     def command(self, *arguments: str) -> Any:  # noqa: ANN401  # JSON
         """Run one `mykey-server` command and return its JSON. Raises `DemoError`."""
@@ -103,6 +114,7 @@ class DemoServer:
             process.terminate()
         for process in processes:
             _end(process)
+        self._said.close()
 
 
 def _end(process: subprocess.Popen[str]) -> None:
@@ -115,13 +127,13 @@ def _end(process: subprocess.Popen[str]) -> None:
         process.communicate()
 
 
-def _start(*arguments: str) -> subprocess.Popen[str]:
+def _start(*arguments: str, stderr: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
     """A process of its own: the counter never imports the server."""
     return subprocess.Popen(  # noqa: S603  # our own module, our own arguments
         [sys.executable, *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=stderr,
         text=True,
         encoding="utf-8",
         # A group of its own: Ctrl-C in the terminal is the screen's affair.

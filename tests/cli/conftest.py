@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import random
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -29,6 +31,22 @@ def environment() -> dict[str, str]:
     return {**kept, "LANG": "C.UTF-8", "PYTHONPATH": os.pathsep.join(("server", "."))}
 
 
+def steady_port() -> int:
+    """A free port that stays free while the server is stopped.
+
+    From below the range that the kernel gives to outgoing connections: one of those, from any
+    program on this machine, would otherwise take the address of a stopped server now and then.
+    """
+    for port in random.sample(range(20_000, 30_000), 50):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise OSError("no free port below the ephemeral range")
+
+
 @dataclass
 class Site:
     """A server that can be stopped and started again at one address, and its operator."""
@@ -38,7 +56,7 @@ class Site:
     url: str = ""
 
     def start(self) -> None:
-        port = int(self.url.rsplit(":", 1)[1]) if self.url else 0
+        port = int(self.url.rsplit(":", 1)[1]) if self.url else steady_port()
         self.server = DemoServer(self.path / "server.db", port=port).__enter__()
         self.server.wait_until_ready()
         self.url = self.server.url
