@@ -1,6 +1,5 @@
 """Real pcscd, real libpcsclite, real pyscard; only the plastic is missing."""
 
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -22,16 +21,14 @@ Lay = Callable[..., AbstractContextManager[list[bytes]]]
 
 
 @pytest.fixture(scope="session")
-def running_pcscd() -> Iterator[PrivatePcscd]:
-    with tempfile.TemporaryDirectory(prefix="mykey-") as directory, ExitStack() as stack:
+def running_pcscd(pcscd_directory: Path) -> Iterator[PrivatePcscd]:
+    with ExitStack() as stack:
         try:
-            daemon = stack.enter_context(PrivatePcscd(Path(directory)))
+            daemon = stack.enter_context(PrivatePcscd(pcscd_directory))
         except CannotRunError as reason:
             pytest.skip(f"the pcscd tests cannot run here: {reason}")
         probe = PcscReader()
         stack.callback(probe.close)
-        # libpcsclite reads the socket's name once per process: a test that used PC/SC before
-        # this one would have bound us to the machine's own service.
         assert probe.wait(0) == ReaderChanged(ReaderState.READY, SLOTS[0][1])
         yield daemon
 
