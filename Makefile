@@ -5,8 +5,8 @@ LOCK := --universal --python-version 3.11 --generate-hashes --no-annotate --quie
 
 setup: .venv/.done            # native packages, the locked environment, the two commands
 .venv/.done: pyproject.toml requirements/dev.lock requirements/tools.lock scripts/bootstrap
-	scripts/bootstrap
-	touch $@
+	@scripts/bootstrap >&2
+	@touch $@
 
 demo: setup                   # everything on one machine: server, two counters' data, cards, the screen
 	$(PY)/mykey demo
@@ -31,7 +31,7 @@ imports: setup
 	PYTHONPATH=.:server $(PY)/lint-imports --no-cache
 
 bench: setup                  # figures as JSON on standard output; see docs/benchmarks.md
-	$(PY)/python -m bench
+	@$(PY)/python -m bench
 
 pictures: setup               # the documents' PNGs, made from the running program
 	$(PY)/python scripts/pictures.py
