@@ -73,12 +73,13 @@ class DemoServer:
         try:
             self.url = str(json.loads(line)["url"])
         except (ValueError, KeyError, TypeError) as error:
-            raise DemoError(f"serve: {self._last_words()}") from error
+            raise DemoError(" ".join(["serve", self._last_words(line)]).strip()) from error
 
-    def _last_words(self) -> str:
+    def _last_words(self, line: str) -> str:
         """Why the server did not start, as far as it said; one line, safe to show."""
         self._said.seek(0)
-        return safe(self._said.read()[-LAST_WORDS_MAX:].decode(errors="replace").strip(), 300)
+        said = self._said.read()[-LAST_WORDS_MAX:].decode(errors="replace")
+        return safe(f"{line.strip()} {said.strip()}".strip(), 300)
 
     def command(self, *arguments: str) -> Any:  # noqa: ANN401  # JSON
         """Run one `mykey-server` command and return its JSON. Raises `DemoError`."""

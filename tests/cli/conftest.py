@@ -140,6 +140,15 @@ def _site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     site.stop()
 
 
+@pytest.fixture(scope="session")
+def real_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A server of its own for real cards: it would not start again without their CA's."""
+    site = Site(tmp_path_factory.mktemp("real-site"))
+    site.start()
+    yield site
+    site.stop()
+
+
 @pytest.fixture
 def site(_site: Site) -> Site:
     """The server, running again if the last test left it stopped."""

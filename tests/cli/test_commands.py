@@ -234,13 +234,13 @@ def test_a_wrong_code_enrols_nobody_and_a_second_enrolment_is_refused(
 
 
 @pytest.fixture
-def real_home(said: Any, site: Any, tmp_path: Any) -> Any:
+def real_home(said: Any, real_site: Any, tmp_path: Any) -> Any:
     """A counter of a provider for real cards, enrolled without naming the profile."""
-    number = len(site.operator("provider", "list")) + 1
+    number = len(real_site.operator("provider", "list")) + 1
     provider_id = f"J-α1-{number:04d}"
-    site.operator("provider", "add", provider_id, "--name", "本番", "--profile", "jpki")
-    home, code = tmp_path / "real", site.code(provider_id)
-    base = ("enrol", "--server", site.url, "--code", code, "--home", home)
+    real_site.operator("provider", "add", provider_id, "--name", "本番", "--profile", "jpki")
+    home, code = tmp_path / "real", real_site.code(provider_id)
+    base = ("enrol", "--server", real_site.url, "--code", code, "--home", home)
     other = said(*base, "--profile", "simulated", "--json")
     assert (other.exit_code, other.json["code"]) == (3, "N-DENIED")
     assert "jpki" in other.json["detail"]
