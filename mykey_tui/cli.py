@@ -7,6 +7,7 @@ store), with a failure code. Light on purpose: a command's module is imported wh
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib
 import sys
 from collections.abc import Sequence
@@ -17,6 +18,8 @@ WAIT_SECONDS_MAX = 3600.0
 
 _INTERRUPTED = 130
 """What shells report for Ctrl-C."""
+_SCREENS = frozenset({"run", "demo"})
+"""They import most after the first paint, and then look for garbage again by themselves."""
 _OPTIONAL_MODULES = frozenset({"textual", "rich", "smartcard", "httpx"})
 """They come with the extra `counter`; a server's installation does without them."""
 
@@ -26,8 +29,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     if arguments.version:
         arguments.module = "version"
+    # Imports keep what they make: looking for garbage meanwhile costs a tenth of the start.
+    gc.disable()
     try:
         command = importlib.import_module(f"mykey_tui.commands.{arguments.module}")
+        if arguments.module not in _SCREENS:
+            gc.enable()
         return int(command.run(arguments))
     except KeyboardInterrupt:
         return _INTERRUPTED
@@ -41,6 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         from mykey_tui.commands.failing import say_failure  # noqa: PLC0415  # only then
 
         return say_failure(error, arguments)
+    finally:
+        gc.enable()
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
@@ -36,12 +37,17 @@ class LateCounter:
 
     def build(self, emit: Callable[[DeskEvent], None]) -> Services:
         """See `composition.RunningCounter.build`."""
-        from mykey_tui.composition import Hands, RunningCounter  # noqa: PLC0415  # heavy
+        try:
+            from mykey_tui.composition import Hands, RunningCounter  # noqa: PLC0415  # heavy
 
-        if self._running is None:
-            hands = self._hands() if self._hands is not None else Hands()
-            self._running = RunningCounter(self._settings, hands)
-        return self._running.build(emit)
+            if self._running is None:
+                hands = self._hands() if self._hands is not None else Hands()
+                self._running = RunningCounter(self._settings, hands)
+            return self._running.build(emit)
+        finally:
+            # `cli.main` switched it off; what the imports left is for ever, so never looked at.
+            gc.freeze()
+            gc.enable()
 
     def close(self) -> None:
         """Let go of what was built."""
