@@ -26,7 +26,7 @@ _OPTIONAL_MODULES = frozenset({"textual", "rich", "smartcard", "httpx"})
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. No traceback reaches a person."""
-    arguments = _parser().parse_args(argv)
+    arguments = _parsed(argv)
     if arguments.version:
         arguments.module = "version"
     # Imports keep what they make: looking for garbage meanwhile costs a tenth of the start.
@@ -52,17 +52,33 @@ def main(argv: Sequence[str] | None = None) -> int:
         gc.enable()
 
 
-def _parser() -> argparse.ArgumentParser:
-    common = _common()
+def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
+    """What was asked. Opening the screen needs no list of commands, and is done sooner without."""
+    alone = _root(_common(), add_help=False, exit_on_error=False)
+    try:
+        arguments, others = alone.parse_known_args(argv)
+    except argparse.ArgumentError:
+        return _parser().parse_args(argv)
+    return _parser().parse_args(argv) if others else arguments
+
+
+def _root(common: argparse.ArgumentParser, **options: bool) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="mykey",
         description="The counter's screen, and its commands.",
         parents=[common],
         allow_abbrev=False,
+        **options,  # type: ignore[arg-type]  # add_help and exit_on_error alone
     )
     parser.add_argument("--version", action="store_true", help="print the version")
     parser.add_argument("--reader", metavar="READER", default=argparse.SUPPRESS)
     parser.set_defaults(module="run")
+    return parser
+
+
+def _parser() -> argparse.ArgumentParser:
+    common = _common()
+    parser = _root(common)
     commands = parser.add_subparsers(metavar="COMMAND")
     reading = _reading()
     for add in (_add_screens, _add_visits, _add_upkeep, _add_cards):
