@@ -12,11 +12,15 @@ from typing import Any
 from bench.server import operator, serving
 from bench.terminal import Terminal
 
-PAIRS = 7
-IDLE_SECONDS = 10.0
+PAIRS = 15
+IDLE_SECONDS = 30.0
+STRANGER = "1C2410DF79DGEL" + "07202002B"
+"""The concept paper's sample; nobody is linked in this run."""
 FIRST_PAINT_MARK = "受付"
 """The head of the reception screen; its middle still says that it is getting ready."""
 READY_MARK = "読取機 正常"
+"""The reader is watched: a card that is laid now is read."""
+ANSWER_MARK = "L-NONE"
 MINIMAL = [sys.executable, str(Path(__file__).with_name("minimal_app.py"))]
 
 
@@ -29,6 +33,17 @@ def counter_seconds(argv: list[str]) -> tuple[float, float]:
     """Seconds to the first paint, and to being ready for a card."""
     with Terminal(argv) as terminal:
         return terminal.seconds_until(FIRST_PAINT_MARK), terminal.seconds_until(READY_MARK)
+
+
+def answered_seconds(argv: list[str], card: Path) -> float:
+    """Seconds to the answer for a card that lay on the reader before the program was started."""
+    make = [argv[0], "card", "make", "--cn", STRANGER, "--out", str(card)]
+    subprocess.run(make, check=True, capture_output=True)
+    try:
+        with Terminal(argv) as terminal:
+            return terminal.seconds_until(ANSWER_MARK)
+    finally:
+        card.unlink()
 
 
 def idle(argv: list[str]) -> dict[str, float]:
@@ -60,26 +75,30 @@ def measure() -> dict[str, Any]:
                 check=True,
                 capture_output=True,
             )
-            return compare([mykey, "--home", str(home), "--reader", f"emulator:{folder / 'none'}"])
+            card = folder / "card.json"
+            return compare([mykey, "--home", str(home), "--reader", f"emulator:{card}"], card)
 
 
-def compare(argv: list[str]) -> dict[str, Any]:
+def compare(argv: list[str], card: Path) -> dict[str, Any]:
     """Measure `argv`, the counter's screen, beside the minimal program, in pairs."""
     counter_seconds(argv)  # warm the file cache for both
     minimal_seconds()
-    floor, paint, ready = [], [], []
+    floor, paint, ready, answered = [], [], [], []
     for _ in range(PAIRS):
         floor.append(minimal_seconds())
         first, second = counter_seconds(argv)
         paint.append(first)
         ready.append(second)
+        answered.append(answered_seconds(argv, card))
     return {
         "pairs": PAIRS,
         "minimal_app_ms": _ms(floor),
         "first_paint_ms": _ms(paint),
         "ready_for_a_card_ms": _ms(ready),
+        "card_that_lay_there_answered_ms": _ms(answered),
         "first_paint_ratio": _ratio(paint, floor),
         "ready_ratio": _ratio(ready, floor),
+        "answered_ratio": _ratio(answered, floor),
         "targets": {
             "first_paint_ratio": 1.25,
             "ready_ratio": 2.5,

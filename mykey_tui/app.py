@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeAlias, TypeVar
 
 from textual import on
 from textual.app import App
 from textual.message import Message
 from textual.screen import Screen
 
+from mykey_tui.card.connection import ReaderState
 from mykey_tui.domain.codes import Code
 from mykey_tui.flows.desk_events import (
     CardForgotten,
@@ -28,7 +28,6 @@ from mykey_tui.flows.desk_events import (
     ReadingStarted,
 )
 from mykey_tui.flows.outcomes import IdentifiedCard, Status
-from mykey_tui.flows.services import Services
 from mykey_tui.i18n.catalog import Catalog, Language
 from mykey_tui.screens.background import BackgroundCalls
 from mykey_tui.screens.base import CounterScreen
@@ -41,9 +40,12 @@ from mykey_tui.screens.scanner import BURST_GAP_SECONDS, ScanRouting
 from mykey_tui.screens.status_watch import StatusWatch
 from mykey_tui.screens.theme import theme_of
 
+if TYPE_CHECKING:
+    from mykey_tui.flows.services import Services
+
 T = TypeVar("T")
 Emit = Callable[[DeskEvent], None]
-Build = Callable[[Emit], Services]
+Build: TypeAlias = "Callable[[Emit], Services]"
 
 EXIT_CRASHED = 70
 """EX_SOFTWARE: the supervisor starts the counter again."""
@@ -55,8 +57,8 @@ class MyKeyApp(ScanRouting, BackgroundCalls, App[None], inherit_bindings=False):
     """The counter's screen.
 
     `build` is called once in a thread, after the first paint, with the function that takes desk
-    events from any thread. It may raise a `MyKeyError` with a code: the screen then says it, and
-    Enter tries again. The app starts the desk and stops it; closing the rest is the caller's.
+    events from any thread; they may come before it returns. It may raise a `MyKeyError` with a
+    code: the screen then says it, and Enter tries again. Closing what it made is the caller's.
     `simulated` says SIMULATED from the first paint on. `log_path` is named when the program fails.
     """
 
@@ -64,17 +66,19 @@ class MyKeyApp(ScanRouting, BackgroundCalls, App[None], inherit_bindings=False):
     ENABLE_COMMAND_PALETTE: ClassVar = False
     ALLOW_SELECT: ClassVar = False
 
-    @dataclass
     class DeskHappened(Message):
         """The card desk told something."""
 
-        event: DeskEvent
+        def __init__(self, event: DeskEvent) -> None:
+            super().__init__()
+            self.event = event
 
-    @dataclass
     class StatusIs(Message):
         """The counter's status, or why there is none."""
 
-        news: Status | Code
+        def __init__(self, news: Status | Code) -> None:
+            super().__init__()
+            self.news = news
 
         def can_replace(self, message: Message) -> bool:
             """Only the latest counts."""
@@ -99,6 +103,7 @@ class MyKeyApp(ScanRouting, BackgroundCalls, App[None], inherit_bindings=False):
         self._services: Services | None = None
         self._status: Status | None = None
         self._trouble: Code | None = None
+        self._reader: ReaderState | None = None
         self._card_lies = self._card_forgotten = False
         self._watch: StatusWatch | None = None
         self.hold_bursts(scan_gap_seconds)
@@ -128,6 +133,11 @@ class MyKeyApp(ScanRouting, BackgroundCalls, App[None], inherit_bindings=False):
         return self._trouble
 
     @property
+    def reader(self) -> ReaderState | None:
+        """The reader as its last happening told."""
+        return self._reader
+
+    @property
     def card_lies(self) -> bool:
         """Whether a card lies on the reader."""
         return self._card_lies
@@ -141,9 +151,13 @@ class MyKeyApp(ScanRouting, BackgroundCalls, App[None], inherit_bindings=False):
         """The reception lies under everything (never DEFAULT_MODE, which crashes with an Input)."""
         return ReceptionScreen(self)
 
-    def on_mount(self) -> None:
-        """Load once the first screen is on the terminal."""
-        self.call_after_refresh(self.reload)
+    def on_ready(self) -> None:
+        """Load once the first screen was painted.
+
+        Not by `call_after_refresh`: a key pressed at that moment lays another screen over the
+        first, whose refresh then never comes.
+        """
+        self.reload()
 
     def reload(self) -> None:
         """Build the services in a thread."""
@@ -160,7 +174,6 @@ class MyKeyApp(ScanRouting, BackgroundCalls, App[None], inherit_bindings=False):
             self._tell_status,
             self.crash_from_thread,
         )
-        services.desk.start()
         self._watch.start()
         self.base_screen.entered()
         self.counter_screen.repaint()
@@ -233,11 +246,9 @@ class MyKeyApp(ScanRouting, BackgroundCalls, App[None], inherit_bindings=False):
         self.exit(return_code=self._return_code or 0)
 
     def on_unmount(self) -> None:
-        """Let go of the reader."""
+        """Ask nothing more."""
         if self._watch is not None:
             self._watch.stop()
-        if self._services is not None:
-            self._services.desk.stop()
 
     # Messages
 
@@ -253,12 +264,19 @@ class MyKeyApp(ScanRouting, BackgroundCalls, App[None], inherit_bindings=False):
             case CardForgotten():
                 self._card_forgotten = True
                 self.bell()
-            case ReaderIs() | LinkFinished() if self._watch is not None:
-                self._watch.nudge()
+            case ReaderIs(state):
+                self._reader = state
+                self._ask_status()
+            case LinkFinished():
+                self._ask_status()
             case _:
                 pass  # The screens' own business.
         self.base_screen.desk_event(message.event)
         self.counter_screen.repaint()
+
+    def _ask_status(self) -> None:
+        if self._watch is not None:
+            self._watch.nudge()
 
     @on(StatusIs)
     def _status_is(self, message: StatusIs) -> None:

@@ -8,7 +8,8 @@ from mykey_tui.commands.card_thread import CardThread
 from mykey_tui.commands.context import Context, outside_path
 from mykey_tui.commands.output import Exit, exit_of
 from mykey_tui.commands.outside import write_outside
-from mykey_tui.composition import make_judge, make_reader
+from mykey_tui.composition.counter import make_judge
+from mykey_tui.composition.reader import make_reader
 from mykey_tui.domain.clock import SystemClock
 from mykey_tui.flows.card_detail import CardDetailFlow
 from mykey_tui.flows.card_text import card_lines

@@ -50,7 +50,7 @@ def _run(folder: DemoFolder, output: Output, stack: ExitStack) -> int:
     # Imported while the server starts: both take a second.
     from mykey_tui.commands.demo_hands import DemoHands, LineSwitch  # noqa: PLC0415
     from mykey_tui.commands.demo_site import set_up, settings_of  # noqa: PLC0415
-    from mykey_tui.composition import Hands  # noqa: PLC0415
+    from mykey_tui.composition.hands import Hands  # noqa: PLC0415
     from mykey_tui.reader.emulator import EmulatedReader  # noqa: PLC0415
     from mykey_tui.simulated.tray import SHOPS, sample_tray  # noqa: PLC0415
     from mykey_tui.sync.background import tcp_probe  # noqa: PLC0415

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from mykey_tui.commands.demo_folder import DemoFolder
 from mykey_tui.commands.demo_server import DemoError, DemoServer
-from mykey_tui.composition import Counter, open_counter, reconcile
+from mykey_tui.composition.counter import Counter, open_counter, reconcile
 from mykey_tui.domain.clock import SystemClock
 from mykey_tui.domain.ids import ServiceId
 from mykey_tui.flows.identify import identify

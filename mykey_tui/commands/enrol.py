@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from mykey_tui.commands.context import Context
 from mykey_tui.commands.output import Exit
-from mykey_tui.composition import open_counter, reconcile
+from mykey_tui.composition.counter import open_counter, reconcile
 from mykey_tui.domain.clock import SystemClock
 from mykey_tui.domain.errors import LineError, ServerError
 from mykey_tui.flows.outcomes import Stopped

@@ -9,7 +9,7 @@ from typing import assert_never
 from mykey_tui.commands.card_thread import CardThread
 from mykey_tui.commands.context import Context
 from mykey_tui.commands.output import Exit, Output
-from mykey_tui.composition import Counter, open_counter, reader_of, reconcile
+from mykey_tui.composition.counter import Counter, open_counter, reader_of, reconcile
 from mykey_tui.domain.codes import Code
 from mykey_tui.flows.courier import RoundCourier
 from mykey_tui.flows.identify import identify

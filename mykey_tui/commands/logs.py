@@ -9,8 +9,7 @@ from contextlib import contextmanager, suppress
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
-from mykey_tui.store.home import Home
-
+LOG_NAME = "counter.log"
 LOG_BYTES_MAX = 256 * 1024
 """Two files of this size: enough to find a fault, too little to fill a card."""
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -36,7 +35,7 @@ def log_to(home: Path) -> Iterator[None]:
     logger = logging.getLogger("mykey_tui")
     try:
         handler: logging.Handler = _PrivateFileHandler(
-            Home(home).log, maxBytes=LOG_BYTES_MAX, backupCount=1, encoding="utf-8"
+            home / LOG_NAME, maxBytes=LOG_BYTES_MAX, backupCount=1, encoding="utf-8"
         )
     except OSError:
         handler = logging.NullHandler()

@@ -10,7 +10,7 @@ from mykey_tui.commands.card_thread import CardThread
 from mykey_tui.commands.context import Context
 from mykey_tui.commands.failing import stopped_in_detail
 from mykey_tui.commands.output import Exit, Output, exit_of
-from mykey_tui.composition import open_counter, reader_of
+from mykey_tui.composition.counter import open_counter, reader_of
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import AnchorsError, ReaderError, StoreError
 from mykey_tui.flows.identify import identify

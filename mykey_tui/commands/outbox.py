@@ -8,7 +8,7 @@ from typing import assert_never
 
 from mykey_tui.commands.context import Context
 from mykey_tui.commands.output import Exit, Output, say_aside
-from mykey_tui.composition import Counter, open_counter
+from mykey_tui.composition.counter import Counter, open_counter
 from mykey_tui.domain.codes import Code
 from mykey_tui.flows.counter import queue_items
 from mykey_tui.flows.outcomes import QueueItem, QueueState, Stopped

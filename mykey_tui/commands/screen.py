@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING
 from mykey_tui.commands.output import point_at_nothing
 from mykey_tui.commands.terminal import ended_politely, hangup_noticed, require_terminal
 from mykey_tui.flows.desk_events import DeskEvent
-from mykey_tui.flows.services import Services
 from mykey_tui.i18n.catalog import Language
 from mykey_tui.screens.profile import detect, prepare_environment
 from mykey_tui.settings import Settings
 
 if TYPE_CHECKING:
     from mykey_tui.app import MyKeyApp
-    from mykey_tui.composition import Hands, RunningCounter
+    from mykey_tui.composition.hands import Hands
+    from mykey_tui.composition.running import RunningCounter
+    from mykey_tui.flows.services import Services
 
-LOG_NAME = "counter.log"
 _COULD_NOT = 3
 """The commands' contract knows no other code for a screen that failed."""
 
@@ -36,9 +36,10 @@ class LateCounter:
         self._running: RunningCounter | None = None
 
     def build(self, emit: Callable[[DeskEvent], None]) -> Services:
-        """See `composition.RunningCounter.build`."""
+        """See `composition.running.RunningCounter.build`."""
         try:
-            from mykey_tui.composition import Hands, RunningCounter  # noqa: PLC0415  # heavy
+            from mykey_tui.composition.hands import Hands  # noqa: PLC0415  # after the first paint
+            from mykey_tui.composition.running import RunningCounter  # noqa: PLC0415  # the same
 
             if self._running is None:
                 hands = self._hands() if self._hands is not None else Hands()
@@ -66,7 +67,7 @@ def run_screen(settings: Settings, counter: LateCounter, *, simulated: bool) -> 
     prepare_environment(os.environ, profile)
     # Only now: Textual reads the environment when it is imported.
     from mykey_tui.app import MyKeyApp, run  # noqa: PLC0415
-    from mykey_tui.commands.logs import log_to  # noqa: PLC0415
+    from mykey_tui.commands.logs import LOG_NAME, log_to  # noqa: PLC0415
 
     app = MyKeyApp(
         counter.build,

@@ -11,7 +11,7 @@ from mykey_tui.card.connection import CardReader, ReaderChanged, ReaderState
 from mykey_tui.commands.card_thread import CardThread
 from mykey_tui.commands.context import Context
 from mykey_tui.commands.output import Exit, Output
-from mykey_tui.composition import Counter, make_client, open_counter, reader_of
+from mykey_tui.composition.counter import Counter, make_client, open_counter, reader_of
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import LineError, ServerError
 from mykey_tui.flows.counter import SIMULATED_PROFILE, age_seconds

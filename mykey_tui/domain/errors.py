@@ -31,6 +31,12 @@ class MyKeyError(Exception):
     """Root of all errors that the product raises on purpose."""
 
 
+def failure_code(error: MyKeyError) -> Code:
+    """The code of a failure that a person can meet; X-BUG for one that nobody should."""
+    code = getattr(error, "code", None)
+    return code if isinstance(code, Code) else Code.BUG
+
+
 class MalformedIdError(MyKeyError):
     """Text that is no identifier. The text itself is not kept: it may be a person's."""
 

@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, unique
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from mykey_tui.card.connection import ReaderState
 from mykey_tui.domain.codes import Code
-from mykey_tui.domain.ids import CertificateRef, ServiceId, SubjectCn
+
+if TYPE_CHECKING:
+    from mykey_tui.domain.ids import CertificateRef, ServiceId, SubjectCn
 
 NO_VALUES: Mapping[str, str] = MappingProxyType({})
 

@@ -1,4 +1,4 @@
-"""What the screens may ask for. `composition.build` fills it; tests fill it with small fakes.
+"""What the screens may ask for. `composition` fills it; tests fill it with small fakes.
 
 Nothing here blocks for long except where it says so; what takes time answers as a `DeskEvent` or is
 called from a worker thread. Light: imported before the first paint.
@@ -24,14 +24,6 @@ from mykey_tui.flows.outcomes import (
 
 class DeskPort(Protocol):
     """The counter's one card thread: what a card that is laid now is for. All calls return at once."""
-
-    def start(self) -> None:
-        """Begin to watch; happenings go to the `emit` that the desk was built with."""
-        ...
-
-    def stop(self) -> None:
-        """End the thread, waiting at most two seconds for it."""
-        ...
 
     def expect_lookup(self, *, handover: bool = True) -> None:
         """Cards laid from now on are looked up. A card that already lies there is not read again.

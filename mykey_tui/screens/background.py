@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
@@ -14,8 +13,7 @@ from textual.app import App
 from textual.message import Message
 
 from mykey_tui.domain.codes import Code
-from mykey_tui.domain.errors import MyKeyError
-from mykey_tui.screens.host import failure_code
+from mykey_tui.domain.errors import MyKeyError, failure_code
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -24,11 +22,12 @@ _log = logging.getLogger(__name__)
 class BackgroundCalls(App[None]):
     """Mixed into the app. Daemon threads: a call that hangs does not keep the program alive."""
 
-    @dataclass
     class Back(Message):
         """A call came back: run this on the screen's thread."""
 
-        call: Callable[[], None]
+        def __init__(self, call: Callable[[], None]) -> None:
+            super().__init__()
+            self.call = call
 
     def background(
         self, work: Callable[[], T], done: Callable[[T], None], failed: Callable[[Code], None]

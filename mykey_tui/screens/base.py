@@ -151,7 +151,7 @@ class CounterScreen(Screen[None], inherit_bindings=False):
         return self.app.size.width or STAGE_WIDTH
 
     def _status_line(self) -> Line:
-        return status_line(self.host.status, self.face, self._width, self.host.trouble)
+        return status_line(self.host, self._width)
 
     def _key_line(self, width: int) -> Line:
         return key_line(self.offered(), self.face, width, digits=not self.takes_text)

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, unique
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from mykey_tui.card.connection import ReaderState
 from mykey_tui.domain.codes import Code
-from mykey_tui.domain.errors import MyKeyError
 from mykey_tui.flows.outcomes import IdentifiedCard, Status
-from mykey_tui.flows.services import Services
 from mykey_tui.i18n.catalog import Catalog, CodeText
 from mykey_tui.screens.profile import Render, RenderProfile
+
+if TYPE_CHECKING:
+    from mykey_tui.flows.services import Services
 
 T = TypeVar("T")
 
@@ -62,12 +64,6 @@ class Face:
         return self.profile.render is Render.CONSOLE
 
 
-def failure_code(error: MyKeyError) -> Code:
-    """The code of a failure that a person can meet; X-BUG for one that nobody should."""
-    code = getattr(error, "code", None)
-    return code if isinstance(code, Code) else Code.BUG
-
-
 class Host(Protocol):
     """The program, as a screen sees it."""
 
@@ -91,6 +87,11 @@ class Host(Protocol):
     @property
     def trouble(self) -> Code | None:
         """Why no status can be had."""
+        ...
+
+    @property
+    def reader(self) -> ReaderState | None:
+        """The reader as its last happening told; it is watched before anything else is known."""
         ...
 
     @property

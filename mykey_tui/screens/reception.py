@@ -96,6 +96,8 @@ class ReceptionScreen(CounterScreen):
     def desk_event(self, event: DeskEvent) -> None:
         """Show what happened at the reader."""
         self.calm()
+        if isinstance(self.shown, CannotStart) and not isinstance(event, ReaderIs):
+            return  # It says already why no card is answered, and what Enter does.
         match event:
             case ReadingStarted():
                 self._show(Reading())
@@ -107,7 +109,7 @@ class ReceptionScreen(CounterScreen):
                     self._show(Stopped(Code.CARD_REMOVED))
             case ReaderIs(state):
                 self._trouble = _TROUBLE.get(state)
-                if isinstance(self.shown, Waiting):
+                if isinstance(self.shown, Waiting | Preparing):
                     self.shown = Waiting(self._trouble)
             case CardForgotten() | ServiceCardSeen() | CardWanted() | CardShown():
                 pass  # The frame says the first; a screen that was closed asked for the others.

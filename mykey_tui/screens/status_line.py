@@ -7,10 +7,9 @@ from enum import IntEnum
 from rich.cells import cell_len
 
 from mykey_tui.card.connection import ReaderState
-from mykey_tui.domain.codes import Code
 from mykey_tui.flows.outcomes import LineState, Status
 from mykey_tui.i18n.catalog import Catalog
-from mykey_tui.screens.host import Face
+from mykey_tui.screens.host import Face, Host
 from mykey_tui.screens.layout import STAGE_WIDTH, Line, Part, Role
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
@@ -47,14 +46,21 @@ def ago(seconds: float, catalog: Catalog) -> str:
     return catalog.text("age.ago", age=age(seconds, catalog))
 
 
-def status_line(
-    status: Status | None, face: Face, width: int = STAGE_WIDTH, trouble: Code | None = None
-) -> Line:
+def status_line(host: Host, width: int = STAGE_WIDTH) -> Line:
     """The line for the row above the keys; details go first where it is too narrow."""
-    if status is None and trouble is not None:
-        return Line(((f" {face.code(trouble).title}   {trouble.value}", Role.WARN),))
-    if status is None:
-        return Line(((" " + face.text("status.preparing"), Role.PLAIN),))
+    face, status = host.face, host.status
+    if status is not None:
+        return _whole(status, face, width)
+    if host.trouble is not None:
+        title = face.code(host.trouble).title
+        return Line(((f" {title}   {host.trouble.value}", Role.WARN),))
+    preparing: Part = (face.text("status.preparing"), Role.PLAIN)
+    if host.reader is None:
+        return _joined((preparing,), face)
+    return _joined((preparing, _reader_part(host.reader, face)), face)
+
+
+def _whole(status: Status, face: Face, width: int) -> Line:
     line = Line()
     for detail in (Detail.ALL, Detail.COARSE, Detail.SHORT, Detail.BARE):
         line = _joined(
@@ -62,7 +68,7 @@ def status_line(
                 _line_part(status, face, detail),
                 _queue_part(status, face, detail),
                 _revocation_part(status, face),
-                _reader_part(status, face),
+                _reader_part(status.reader, face),
             ),
             face,
         )
@@ -110,6 +116,6 @@ def _revocation_part(status: Status, face: Face) -> Part:
     return face.text("status.revocation", age=words), Role.PLAIN
 
 
-def _reader_part(status: Status, face: Face) -> Part:
-    calm = status.reader in (ReaderState.READY, ReaderState.STARTING)
-    return face.text(f"status.reader.{status.reader.value}"), Role.PLAIN if calm else Role.WARN
+def _reader_part(reader: ReaderState, face: Face) -> Part:
+    calm = reader in (ReaderState.READY, ReaderState.STARTING)
+    return face.text(f"status.reader.{reader.value}"), Role.PLAIN if calm else Role.WARN

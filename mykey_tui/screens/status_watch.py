@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from mykey_tui.domain.codes import Code
-from mykey_tui.domain.errors import MyKeyError
+from mykey_tui.domain.errors import MyKeyError, failure_code
 from mykey_tui.flows.outcomes import Status
-from mykey_tui.flows.services import CounterPort
-from mykey_tui.screens.host import failure_code
+
+if TYPE_CHECKING:
+    from mykey_tui.flows.services import CounterPort
 
 PERIOD_SECONDS = 2.0
 """A returned line shows soon enough, and an idle counter stays under half a percent of a core."""

@@ -65,11 +65,6 @@ class Home:
         return self.path / "reader" / "card.json"
 
     @property
-    def log(self) -> Path:
-        """The counter's log; no identifier of a person is in it."""
-        return self.path / "counter.log"
-
-    @property
     def sync_lock(self) -> Path:
         """Held during a round, so that two processes never reconcile at once."""
         return self.path / "sync.lock"

@@ -188,7 +188,7 @@ def knows_service_id() -> Any:
     """Whether a counter holds a service ID in the clear of its opened store."""
 
     def knows(home: Path, service_id: str) -> bool:
-        from mykey_tui.composition import open_counter
+        from mykey_tui.composition.counter import open_counter
 
         settings = load_settings(home=str(home), reader=None, environment={})
         with open_counter(settings) as counter:

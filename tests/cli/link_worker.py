@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime
 
-from mykey_tui.composition import open_counter
+from mykey_tui.composition.counter import open_counter
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.ids import ServiceId
 from mykey_tui.flows.identify import identify

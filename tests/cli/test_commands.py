@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import queue
 import stat
 import subprocess
 import sys
+from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
 
 from mykey_tui.commands import lookup as lookup_command
-from mykey_tui.composition import RunningCounter
+from mykey_tui.composition.running import RunningCounter
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import ReaderError
+from mykey_tui.flows.desk_events import DeskEvent, LookedUp
+from mykey_tui.flows.outcomes import Stopped
 from mykey_tui.reader.card_file import CardFile, Fault, FaultName
 from mykey_tui.settings import load_settings
 from mykey_tui.simulated.cards import make_card
@@ -271,9 +276,17 @@ def test_a_counter_for_real_cards_takes_no_card_from_a_file(
         answer = said(*command, "--home", home, "--reader", card, "--json")
         assert (answer.exit_code, answer.json["code"]) == (3, "D-SIMULATED")
     settings = load_settings(home=str(home), reader=card, environment={})
-    with pytest.raises(ReaderError) as refused:
-        RunningCounter(settings).build(lambda event: None)
+    events: queue.Queue[DeskEvent] = queue.Queue()
+    with closing(RunningCounter(settings)) as running:
+        with pytest.raises(ReaderError) as refused:
+            running.build(events.put)
+        told = next(
+            event
+            for event in iter(partial(events.get, timeout=10), None)
+            if isinstance(event, LookedUp)
+        )
     assert refused.value.code is Code.READER_SIMULATED
+    assert told.outcome == Stopped(Code.READER_SIMULATED), "the screen's card too"
 
 
 def test_a_store_with_a_flipped_bit_is_said_to_be_broken_and_left_alone(

@@ -18,7 +18,8 @@ from mykey_tui.commands.demo_folder import DemoFolder
 from mykey_tui.commands.demo_hands import DemoHands, LineSwitch
 from mykey_tui.commands.demo_server import DemoServer
 from mykey_tui.commands.demo_site import set_up, settings_of
-from mykey_tui.composition import Hands, RunningCounter
+from mykey_tui.composition.hands import Hands
+from mykey_tui.composition.running import RunningCounter
 from mykey_tui.domain.codes import Code
 from mykey_tui.flows.desk_events import DeskEvent, LookedUp
 from mykey_tui.flows.outcomes import Found, LineState, NotLinked, Stopped
@@ -60,8 +61,6 @@ def demo(tmp_path_factory: Any) -> Any:
         stack.callback(counter.close)
         events: queue.Queue[DeskEvent] = queue.Queue()
         services = counter.build(events.put)
-        stack.callback(services.desk.stop)
-        services.desk.start()
         services.desk.expect_lookup()
         yield services, events, folder
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -85,12 +86,6 @@ class FakeDesk:
 
     asked: list[tuple[str, ...]] = field(default_factory=list)
     committed: list[tuple[IdentifiedCard, ServiceId]] = field(default_factory=list)
-
-    def start(self) -> None:
-        self.asked.append(("start",))
-
-    def stop(self) -> None:
-        self.asked.append(("stop",))
 
     def expect_lookup(self, *, handover: bool = True) -> None:
         self.asked.append(("lookup",) if handover else ("lookup", "without hand-over"))
@@ -201,6 +196,12 @@ class FakeDemo:
         self.cut = cut
 
 
+def _set_event() -> threading.Event:
+    event = threading.Event()
+    event.set()
+    return event
+
+
 @dataclass
 class Fakes:
     """All of them, and the function that builds the services from them."""
@@ -209,10 +210,13 @@ class Fakes:
     counter: FakeCounter = field(default_factory=FakeCounter)
     demo: FakeDemo | None = None
     start_error: Exception | None = None
+    holds: threading.Event = field(default_factory=_set_event)
+    """The services arrive when it is set."""
     emit: Callable[[DeskEvent], None] = lambda event: None
 
     def build(self, emit: Callable[[DeskEvent], None]) -> Services:
         self.emit = emit
+        self.holds.wait(10)
         if self.start_error is not None:
             raise self.start_error
         return Services(self.desk, self.counter, self.demo)

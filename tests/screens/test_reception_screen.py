@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 
 import pytest
@@ -35,7 +36,6 @@ async def test_the_first_screen_asks_for_a_card_in_both_languages(start: Start) 
         await counter.shows(
             "カードを置いて、そのままお待ちください", "Place your card on the reader"
         )
-        assert ("start",) in counter.fakes.desk.asked
         assert ("lookup",) in counter.fakes.desk.asked
 
 
@@ -232,6 +232,54 @@ async def test_a_counter_that_cannot_start_says_its_code_and_enter_tries_again(
     fakes = Fakes(start_error=StoreError(Code.STORE_KEY))
     async with start(fakes, ready=False) as counter:
         await counter.shows("K-KEY", "保存データを開けません")
+        fakes.start_error = None
+        await counter.press("enter")
+        await counter.shows("カードを置いて、そのままお待ちください")
+
+
+async def test_the_reader_is_shown_and_a_card_is_answered_while_the_rest_still_loads(
+    start: Start,
+) -> None:
+    fakes = Fakes(holds=threading.Event())
+    async with start(fakes, ready=False) as counter:
+        await counter.shows("準備しています")
+        await counter.happens(ReaderIs(ReaderState.READY, "Sony"))
+        await counter.shows("カードを置いて、そのままお待ちください", "準備中 │ 読取機 正常")
+        await counter.happens(ReadingStarted(), LookedUp(found()))
+        await counter.shows("2802121234", "準備中 │ 読取機 正常")
+        fakes.holds.set()
+        await counter.shows("2802121234", "未送信 0", "読取機 正常")
+
+
+async def test_a_reader_that_is_not_there_is_said_while_the_rest_still_loads(start: Start) -> None:
+    fakes = Fakes(holds=threading.Event())
+    async with start(fakes, ready=False) as counter:
+        await counter.happens(ReaderIs(ReaderState.NO_READER, ""))
+        await counter.shows("D-READER-NONE", "準備中 │ 読取機 なし")
+        fakes.holds.set()
+        await counter.shows("D-READER-NONE", "未送信 0")
+
+
+async def test_a_help_screen_opened_before_the_services_came_gets_their_status(
+    start: Start,
+) -> None:
+    fakes = Fakes(holds=threading.Event())
+    async with start(fakes, ready=False) as counter:
+        await counter.press("f1")
+        await counter.shows("準備中")
+        fakes.holds.set()
+        await counter.shows("未送信 0")
+        assert "準備中" not in counter.rows[22]
+
+
+async def test_a_card_laid_after_a_failed_start_does_not_hide_how_to_try_again(
+    start: Start,
+) -> None:
+    fakes = Fakes(start_error=StoreError(Code.STORE_KEY))
+    async with start(fakes, ready=False) as counter:
+        await counter.shows("K-KEY")
+        await counter.happens(ReadingStarted(), LookedUp(Stopped(Code.STORE_KEY)), CardTaken())
+        await counter.shows("K-KEY", "Enter")
         fakes.start_error = None
         await counter.press("enter")
         await counter.shows("カードを置いて、そのままお待ちください")

@@ -26,7 +26,7 @@ from mykey_tui.domain.ids import (
 )
 from mykey_tui.domain.link import LinkStatus
 from mykey_tui.domain.service_id import ServiceIdFormat
-from mykey_tui.flows.desk import Desk
+from mykey_tui.flows.desk import Desk, DeskFlows
 from mykey_tui.flows.desk_events import DeskEvent
 from mykey_tui.flows.identify import CertificateJudge, identify
 from mykey_tui.flows.link import LinkFlow
@@ -230,7 +230,18 @@ def watcher() -> Watcher:
 
 
 @pytest.fixture
-def desk(bench: Bench, watcher: Watcher) -> Iterator[Desk]:
-    desk = Desk(bench.reader, bench.visits, watcher, bench.clock)
-    yield desk
-    desk.stop()
+def make_desk(bench: Bench, watcher: Watcher) -> Iterator[Callable[[DeskFlows], Desk]]:
+    made: list[Desk] = []
+
+    def make(flows: DeskFlows) -> Desk:
+        made.append(Desk(bench.reader, flows, watcher, bench.clock))
+        return made[-1]
+
+    yield make
+    for desk in made:
+        desk.stop()
+
+
+@pytest.fixture
+def desk(bench: Bench, make_desk: Callable[[DeskFlows], Desk]) -> Desk:
+    return make_desk(bench.visits)

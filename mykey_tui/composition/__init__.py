@@ -1,0 +1,1 @@
+"""The only place where real objects are made and joined. Imported after the first paint."""

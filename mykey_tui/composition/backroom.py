@@ -1,0 +1,94 @@
+"""What stands behind the card desk of a running screen: store, trust, hand-over, line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mykey_tui.card.connection import CardReader
+from mykey_tui.composition.counter import Counter, make_client, open_counter, require_fit
+from mykey_tui.composition.hands import Hands
+from mykey_tui.flows.card_text import card_lines
+from mykey_tui.flows.counter import CounterDesk
+from mykey_tui.flows.courier import BackgroundLine
+from mykey_tui.flows.desk import Desk
+from mykey_tui.flows.outcomes import CardDetail
+from mykey_tui.flows.services import Services
+from mykey_tui.flows.visits import Visits
+from mykey_tui.i18n.catalog import Catalog, Language
+from mykey_tui.settings import Settings
+from mykey_tui.sync.background import BackgroundSync
+from mykey_tui.sync.client import ServerClient
+
+
+@dataclass(frozen=True, slots=True)
+class Backroom:
+    """An opened counter with its sync thread running."""
+
+    counter: Counter
+    client: ServerClient
+    background: BackgroundSync
+    reader: CardReader
+    hands: Hands
+
+    @classmethod
+    def open(cls, settings: Settings, reader: CardReader, hands: Hands) -> Backroom:
+        """Open the counter and begin to sync.
+
+        Raises:
+            MyKeyError: with a code, as `open_counter` and `require_fit`. Nothing is left open.
+        """
+        counter = open_counter(settings)
+        try:
+            require_fit(reader, counter)
+            client = make_client(counter, hands.transport)
+        except BaseException:
+            counter.store.close()
+            raise
+        background = BackgroundSync(
+            counter.store,
+            client,
+            on_change=_nothing,  # the screen asks for the status by itself
+            probe=hands.probe,
+        )
+        background.start()
+        return cls(counter, client, background, reader, hands)
+
+    def visits(self) -> Visits:
+        """What the desk does with a card."""
+        counter, line = self.counter, BackgroundLine(self.background)
+        return Visits(
+            self.reader, counter.judge, counter.store, counter.handover, line, counter.clock
+        )
+
+    def services(self, desk: Desk) -> Services:
+        """What the screens may ask for."""
+        counter, line = self.counter, BackgroundLine(self.background)
+        return Services(
+            desk=desk,
+            counter=CounterDesk(
+                store=counter.store,
+                line=line,
+                handover=counter.handover,
+                reader=lambda: desk.reader_state,
+                card_text=_card_text(counter.settings),
+                clock=counter.clock,
+                simulated_reader=self.reader.simulated,
+            ),
+            demo=self.hands.demo(line.nudge) if self.hands.demo is not None else None,
+        )
+
+    def close(self) -> None:
+        """End the sync thread and let go of the store."""
+        self.background.stop()
+        self.client.close()
+        self.counter.store.close()
+
+
+def _card_text(settings: Settings) -> Callable[[CardDetail], str]:
+    catalog = Catalog(Language(settings.language or Language.JAPANESE.value))
+    return lambda detail: "\n".join([*card_lines(detail, catalog), ""])
+
+
+def _nothing() -> None:
+    """Nobody needs to be told."""
