@@ -10,6 +10,7 @@ No message carries a time of a person's act: a queued mutation's age stays at th
 from __future__ import annotations
 
 import hashlib
+from enum import StrEnum, unique
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
@@ -38,7 +39,33 @@ Hash = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Uuid = Annotated[str, Meta(min_length=36, max_length=36)]
 Seq = Annotated[int, Meta(ge=0, lt=2**53)]
 Mid = Annotated[int, Meta(ge=1, lt=2**53)]
-Scope = Annotated[str, Meta(min_length=1, max_length=128)]
+Scope = Annotated[str, Meta(min_length=1, max_length=130)]
+"""A provider's alias, or `S:` and the alias: the provider's suspensions."""
+Signature = Annotated[bytes, Meta(min_length=64, max_length=64)]
+Bucket = Annotated[int, Meta(ge=0, lt=256)]
+"""First byte of a token. Tokens are keyed hashes, so all buckets are of about one size."""
+
+SUSPENSION_PREFIX = "S:"
+BUCKETS = 256
+SNAPSHOT_ROWS_MAX = 20_000
+"""A part of a snapshot ends with the bucket that fills it."""
+RECOVER_ITEMS_MAX = 1000
+POLL_WAIT_SECONDS_MAX = 25
+"""Longest wait of a long poll: shorter than the idle time-outs of common proxies."""
+
+
+@unique
+class Feature(StrEnum):
+    """What a server can do beyond the first form of v1. A counter uses only what `hello` names."""
+
+    SNAPSHOT = "snapshot"
+    DIGEST = "digest"
+    SUSPENSIONS = "suspensions"
+    RECOVER = "recover"
+    ORIGIN = "origin"
+    """`origin`, `replaces` and the operation `replace` in a pushed item."""
+    WAIT = "wait"
+    """Long poll on `heads`."""
 
 
 class EnrolRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,6 +90,19 @@ class EnrolReply(Struct, frozen=True):
     server_time: str
     profile: str = "simulated"
     """Which cards the server takes for this provider: `simulated` (test CA) or `jpki`."""
+    server_key: Key | None = None
+    """Ed25519: signs the state of the suspensions, and the end of a retired counter."""
+
+
+class Staleness(Struct, frozen=True):
+    """How old a counter's rows may be (the provider's choice), and how much it may do meanwhile."""
+
+    green_s: int
+    """Up to this age nobody is told anything."""
+    refuse_s: int
+    """Between the two a clerk confirms; beyond, nothing is handed over. At most 7 days."""
+    lookups_max: int
+    """Look-ups since the last complete pull: a box without power ages by no clock."""
 
 
 class Limits(Struct, frozen=True):
@@ -87,6 +127,10 @@ class HelloReply(Struct, frozen=True):
     last_mid: int
     """Newest mid with a verdict under the incarnation that `?incarnation=<32 hex digits>` named."""
     profile: str = "simulated"
+    features: list[str] = []
+    """`Feature` values; a counter ignores what it does not know."""
+    server_key: Key | None = None
+    staleness: Staleness | None = None
 
 
 class Position(Struct, frozen=True, forbid_unknown_fields=True):
@@ -97,6 +141,29 @@ class Position(Struct, frozen=True, forbid_unknown_fields=True):
     digest: Digest
 
 
+class SuspensionState(Struct, frozen=True):
+    """What the server signs of a suspension scope, so that no old or shortened list passes.
+
+    Signed are the bytes of its msgpack form, after the context `SUSPENSION_CONTEXT`.
+    """
+
+    scope: Scope
+    epoch: str
+    seq: Seq
+    digest: Digest
+    total: Seq
+    """How many are suspended."""
+    issued_at: int
+    """Unix time of the server."""
+    not_after: int
+    """Unix time from which on this says nothing about the present any more."""
+
+
+SUSPENSION_CONTEXT = b"mykey-suspensions-1"
+RETIRED_CONTEXT = b"mykey-retired-1"
+"""Before the device id in what the server signs when it ends a counter."""
+
+
 class HeadReply(Struct, frozen=True):
     """The newest place of a scope. This is the poll: one row read."""
 
@@ -105,6 +172,9 @@ class HeadReply(Struct, frozen=True):
     horizon: Seq
     digest: Digest
     server_time: str
+    state: bytes | None = None
+    """Of a suspension scope: a `SuspensionState` in msgpack, and the server's signature of it."""
+    signature: Signature | None = None
 
 
 Row: TypeAlias = tuple[Token, Tag | None, str, int, Seq]
@@ -130,18 +200,83 @@ class LogReply(Struct, frozen=True):
     head: ScopeHead | None = None
 
 
-class PushItem(Struct, frozen=True, forbid_unknown_fields=True):
-    """One numbered mutation. `sealed` is opened by the server alone; `prev` chains the items."""
+class SnapshotReply(Struct, frozen=True):
+    """Whole buckets of a scope as they stand at `seq`, as columns in token order.
+
+    A counter asks from bucket 0 on until `next` is None, then reads the log from the first part's
+    `seq`: what moved meanwhile comes again. So a broken line costs one part, never all of them.
+    Every row counts as changed at this part's `seq`.
+    """
+
+    first: Bucket
+    next: Bucket | None
+    seq: Seq
+    digest: Digest
+    """Of the whole scope at `seq`."""
+    tokens: bytes
+    """16 bytes each."""
+    service_ids: str
+    """One a line, each line ended."""
+    statuses: bytes
+    """One byte each."""
+    bindings: dict[int, Tag] = {}
+    """By row number; chosen IDs only."""
+
+
+class DigestReply(Struct, frozen=True):
+    """The scope's digest in parts: which bucket is not the same?"""
+
+    epoch: str
+    seq: Seq
+    digest: Digest
+    buckets: Annotated[bytes, Meta(min_length=4096, max_length=4096)]
+    """256 digests of 16 bytes, by bucket. Their sum modulo 2^128 is `digest`."""
+
+
+class Origin(Struct, frozen=True, forbid_unknown_fields=True):
+    """Under which number and operation an item was sealed, where that is not its present one."""
+
+    incarnation: Token
+    mid: Mid
+    op: Annotated[str, Meta(min_length=1, max_length=16)]
+
+
+class PushItem(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One numbered mutation. `sealed` is opened by the server alone; `prev` chains the items.
+
+    Defaults are left out, so that the hash of an item that has none of the later fields is the same
+    in every version.
+    """
 
     mid: Mid
     op: Annotated[str, Meta(min_length=1, max_length=16)]
-    """`link` or `unlink`; another one, from a newer counter, is `invalid{op}` for itself alone."""
+    """`link`, `unlink` or `replace`; another one is `invalid{op}` for itself alone."""
     v: Annotated[int, Meta(ge=1, lt=2**31)]
     token: Token
     sid: Annotated[str, Meta(min_length=0, max_length=32)]
     seen_seq: Seq
     prev: Hash
     sealed: Annotated[bytes, Meta(min_length=1, max_length=SEALED_BYTES_MAX)]
+    origin: Origin | None = None
+    """Set where sealed bytes go again under a new number: the seal is bound to the old one."""
+    replaces: Annotated[str, Meta(min_length=1, max_length=32)] | None = None
+    """Of `replace` alone: the service ID that a person saw standing there and gave up."""
+
+
+class KnownItem(Struct, frozen=True, forbid_unknown_fields=True):
+    """A mutation that a restored counter still has."""
+
+    mid: Mid
+    hash: Hash
+
+
+class RecoverRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """A counter whose file came back from a copy asks what became of its numbers."""
+
+    device: Uuid
+    incarnation: Token
+    scope: Scope
+    items: Annotated[list[KnownItem], Meta(max_length=RECOVER_ITEMS_MAX)]
 
 
 class PushRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -178,6 +313,23 @@ class ItemVerdict(Struct, frozen=True, omit_defaults=True):
     retry_after_s: float | None = None
 
 
+class RecoveredItem(Struct, frozen=True, omit_defaults=True):
+    """`same`: with this content, and `verdict`. `other`: with another. `unknown`: never seen."""
+
+    mid: int
+    state: Literal["same", "other", "unknown"]
+    verdict: ItemVerdict | None = None
+
+
+class RecoverReply(Struct, frozen=True):
+    """In the order of the items. Asking changes nothing."""
+
+    epoch: str
+    seq: Seq
+    digest: Digest
+    items: list[RecoveredItem]
+
+
 class PushReply(Struct, frozen=True):
     """Verdicts in the order of the items, and the place of the scope after the batch."""
 
@@ -204,6 +356,10 @@ class Problem(Struct, frozen=True, omit_defaults=True):
     server_time: str | None = None
     epoch: str | None = None
     action: str | None = None
+    reason: str | None = None
+    """Of a reset: `epoch`, `horizon`, `diverged`, `schema` or `scope_revoked`."""
+    proof: bytes | None = None
+    """Of `device-retired`: the server's signature of `RETIRED_CONTEXT` and the device id."""
 
 
 def to_msgpack(message: Struct) -> bytes:
