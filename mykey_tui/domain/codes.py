@@ -93,12 +93,25 @@ class Code(Enum):
     SERVER_BROKEN = "N-SERVER"
     SERVER_CLOCK = "N-CLOCK"
     SERVER_RESET = "N-RESET"
+    SERVER_BUSY = "N-BUSY"
+    SERVER_RETIRED = "N-RETIRED"
+    """The server proved that the operator retired this counter. Its keys are destroyed by then."""
+    SERVER_TLS = "N-TLS"
+    """The certificate that the server showed is not vouched for by the CA that this counter trusts."""
+    SERVER_TLS_NAME = "N-TLS-NAME"
+    SERVER_TLS_TIME = "N-TLS-TIME"
 
     # Enrolment
     ENROL_CODE = "E-CODE"
     ENROL_TRIES = "E-TRIES"
+    ENROL_PIN = "E-PIN"
+    """The server that answered at enrolment has no CA with the fingerprint that the operator read out."""
     ENROL_ALREADY = "E-ALREADY"
     ENROL_EXTRA_MISSING = "E-EXTRA"
+
+    # Files that are carried to the server and back
+    BUNDLE_BAD = "B-BAD"
+    BUNDLE_OTHER = "B-OTHER"
 
     # Ours
     BUG = "X-BUG"
