@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from mykey_server.cli import settings_of
-from mykey_server.database import DatabaseError, open_database, reading, writing
+from mykey_server.database import UNIQUE_VIOLATION, DatabaseError, open_database, reading, write
 from mykey_server.migrations import HEAD, migrate
 from mykey_server.services import admin, selfcheck
 from mykey_server.services.enrol import make_code
@@ -80,14 +80,20 @@ def _with_database(parsed: argparse.Namespace) -> int:
 
 def _provider_add(engine: Engine, parsed: argparse.Namespace) -> Any:  # noqa: ANN401
     provider_id = ProviderId.parse(parsed.provider_id)
-    with writing(engine) as connection:
+    service_id_format = ServiceIdFormat.parse(parsed.service_id_format)
+    keys = admin.draw_keys()
+
+    def add(connection: Connection) -> None:
         admin.add_provider(
             connection,
             provider_id,
             name=parsed.name,
-            service_id_format=ServiceIdFormat.parse(parsed.service_id_format),
+            service_id_format=service_id_format,
             profile=parsed.profile,
+            keys=keys,
         )
+
+    write(engine, add, retry_also=UNIQUE_VIOLATION)
     return {
         "provider_id": provider_id.text,
         "alias": provider_id.alias,
@@ -104,14 +110,18 @@ def _provider_list(engine: Engine, parsed: argparse.Namespace) -> Any:  # noqa: 
 def _terminal_code(engine: Engine, parsed: argparse.Namespace) -> Any:  # noqa: ANN401
     site = open_site(engine)
     provider_id = ProviderId.parse(parsed.provider)
-    with writing(engine) as connection:
-        code, expires_at = make_code(
+    # A code that was committed and never told to anybody ends with its time.
+    code, expires_at = write(
+        engine,
+        lambda connection: make_code(
             connection,
             site,
             scope=admin.require_scope(connection, provider_id),
             now=datetime.now(UTC),
             lifetime=parsed.minutes,
-        )
+        ),
+        retry_also=UNIQUE_VIOLATION,
+    )
     return {"code": code, "expires_at": expires_at.isoformat()}
 
 
@@ -123,8 +133,10 @@ def _terminal_list(engine: Engine, parsed: argparse.Namespace) -> Any:  # noqa: 
 
 def _terminal_set(status: int) -> Callable[[Engine, argparse.Namespace], Any]:
     def run(engine: Engine, parsed: argparse.Namespace) -> Any:  # noqa: ANN401
-        with writing(engine) as connection:
-            admin.set_terminal_status(connection, parsed.device_id, status)
+        write(
+            engine,
+            lambda connection: admin.set_terminal_status(connection, parsed.device_id, status),
+        )
         return {"device_id": parsed.device_id, "done": True}
 
     return run
@@ -138,8 +150,9 @@ def _link_list(engine: Engine, parsed: argparse.Namespace) -> Any:  # noqa: ANN4
 def _suspend(*, suspended: bool) -> Callable[[Engine, argparse.Namespace], Any]:
     def run(engine: Engine, parsed: argparse.Namespace) -> Any:  # noqa: ANN401
         cn = SubjectCn(MyKeyId.parse(parsed.mykey_id), TerminalCode.parse(parsed.terminal_code))
-        with writing(engine) as connection:
-            moved = admin.set_suspended(connection, cn, suspended=suspended)
+        moved = write(
+            engine, lambda connection: admin.set_suspended(connection, cn, suspended=suspended)
+        )
         return {"status": "suspended" if suspended else "active", "moved": moved}
 
     return run

@@ -7,10 +7,12 @@ file is reset (sqlite.org/wal.html#walresetbug), and that engine is whatever the
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import secrets
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlcipher3.dbapi2
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -25,6 +27,20 @@ ENGINE_BACKPORTS = frozenset({(3, 44, 6), (3, 50, 7)})
 
 BUSY_TIMEOUT_MS = 5000
 """A command line tool beside the server holds the write lock for milliseconds."""
+
+TRIES_MAX = 8
+"""Of one transaction; all pauses together stay below three seconds."""
+PAUSE_FIRST_SECONDS = 0.02
+PAUSE_SECONDS_MAX = 0.8
+
+UNIQUE_VIOLATION = frozenset({"23505"})
+"""Two transactions inserted the same key at once; tried again, the second finds the first's row."""
+_TRY_AGAIN = frozenset({"40001", "40P01"})
+"""Not serialisable, deadlock: the whole transaction may simply run once more."""
+_LOST = ("08", "57P01", "57P02", "57P03")
+"""The connection ended or could not be made. Whether a commit went through is then not known."""
+
+_Result = TypeVar("_Result")
 
 _SYNCHRONOUS_FULL = 2
 _PASSING = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY")
@@ -72,9 +88,42 @@ def reading(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
+def write(
+    engine: Engine,
+    work: Callable[[Connection], _Result],
+    *,
+    retry_also: frozenset[str] = frozenset(),
+) -> _Result:
+    """Run `work` in one write transaction and commit; where that fails by chance, run it again.
+
+    By chance: not serialisable, deadlock, connection lost, and the SQLSTATEs in `retry_also`. At
+    most `TRIES_MAX` times, with pauses that no two processes share. On SQLite nothing of this
+    happens: a writer waits for the file and then has it alone.
+
+    A connection can be lost after the commit went through. So `work` must be right when its effect
+    is there already: every caller either finds what it stored (a mutation's number, a provider's
+    keys, an enrolment code's counter) or sets a state that may be set twice.
+
+    Raises:
+        DBAPIError: the last try's, or one that would come again.
+    """
+    for tries in range(TRIES_MAX):
+        try:
+            with writing(engine) as connection:
+                return work(connection)
+        except DBAPIError as error:
+            if tries == TRIES_MAX - 1 or not _is_chance(error, retry_also):
+                raise
+        _pause(tries)
+    raise AssertionError  # The last try returned or raised.
+
+
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
-    """One write transaction, from its first statement on alone with the file."""
+    """One try of a write transaction; on SQLite alone with the file from its first statement on.
+
+    The server's own code calls `write`, which tries again.
+    """
     with engine.connect() as connection:
         connection.execution_options(begin_immediate=True)
         with connection.begin():
@@ -88,6 +137,28 @@ def is_passing(error: DBAPIError) -> bool:
     """
     name = getattr(error.orig, "sqlite_errorname", None) or ""
     return name.startswith(_PASSING)
+
+
+def _is_chance(error: DBAPIError, retry_also: frozenset[str]) -> bool:
+    """Whether the same transaction may go through when it is run once more, at once."""
+    state = sqlstate(error)
+    return (
+        error.connection_invalidated
+        or state in _TRY_AGAIN
+        or state in retry_also
+        or state.startswith(_LOST)
+    )
+
+
+def sqlstate(error: DBAPIError) -> str:
+    """PostgreSQL's five characters; empty on SQLite, and where the line broke without a word."""
+    return getattr(error.orig, "sqlstate", None) or ""
+
+
+def _pause(tries: int) -> None:
+    """Wait a random while, longer from try to try: those who met go apart."""
+    longest = min(PAUSE_SECONDS_MAX, PAUSE_FIRST_SECONDS * 2**tries)
+    time.sleep(longest * secrets.randbelow(1000) / 1000)
 
 
 def _connect(path: Path) -> Any:  # noqa: ANN401 - sqlcipher3 has no types

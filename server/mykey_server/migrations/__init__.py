@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import Connection, Engine, Select, String, column, inspect, select, table
 
-from mykey_server.database import DatabaseError, reading, writing
+from mykey_server.database import UNIQUE_VIOLATION, DatabaseError, reading, write
 
 HEAD = "0002"
 """The newest step; a test compares it with the folder."""
 
 _HERE = Path(__file__).parent
+_TABLE_EXISTS = "42P07"
+"""Two hosts made the first table at once: the second waits for the first, and is told this."""
+_VERSION = table("alembic_version", column("version_num", String))
+_REACHED: Select[str] = select(_VERSION.c.version_num)
 
 
 def migrate(engine: Engine) -> bool:
-    """Bring the file to `HEAD` in one transaction; return whether anything was done.
+    """Bring the schema to `HEAD` in one transaction; return whether it was not there before.
 
-    Two processes that start at once do it once: the second waits and finds it done.
+    Two processes or hosts that start at once do it once: the second waits at the row that says the
+    step, or at the making of its table, and finds it done.
 
     Raises:
         DatabaseError: the file was made by a newer server.
@@ -32,12 +37,17 @@ def migrate(engine: Engine) -> bool:
     config = Config()
     config.set_main_option("script_location", str(_HERE))
     config.set_main_option("path_separator", "os")
-    with writing(engine) as connection:
+
+    def upgrade(connection: Connection) -> None:
+        if inspect(connection).has_table("alembic_version"):
+            connection.execute(_REACHED.with_for_update())
         config.attributes["connection"] = connection
         try:
             command.upgrade(config, "head")
         except CommandError as error:
             raise DatabaseError("this file was made by a newer mykey-server") from error
+
+    write(engine, upgrade, retry_also=UNIQUE_VIOLATION | {_TABLE_EXISTS})
     return True
 
 
@@ -46,4 +56,4 @@ def current_step(engine: Engine) -> str | None:
     with reading(engine) as connection:
         if not inspect(connection).has_table("alembic_version"):
             return None
-        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        return connection.execute(_REACHED).scalar()

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from mykey_server.auth import listen
 from mykey_server.body import decode, read_body
 from mykey_server.core import Core
-from mykey_server.database import reading, writing
+from mykey_server.database import reading, write
 from mykey_server.problem import ProblemError
 from mykey_server.rate import RefusedTries
 from mykey_server.reply import reply
@@ -76,8 +76,10 @@ def routes(core: Core) -> APIRouter:
         wanted = decode(request, await read_body(request), EnrolRequest)
 
         def work() -> EnrolReply | ProblemType:
-            with writing(core.engine) as connection:
-                return redeem(connection, core.site, wanted, now=core.clock.now())
+            return write(
+                core.engine,
+                lambda connection: redeem(connection, core.site, wanted, now=core.clock.now()),
+            )
 
         outcome = await core.write(work)
         if isinstance(outcome, ProblemType):

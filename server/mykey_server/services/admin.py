@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, true, update
@@ -13,6 +13,7 @@ from sqlmodel import col
 from mykey_server.services.holdings import (
     Held,
     Holdings,
+    lock_head,
     read_head,
     read_links_of,
     write_holdings,
@@ -38,7 +39,7 @@ from mykey_tui.domain.ids import ProviderId, SubjectCn
 from mykey_tui.domain.link import LinkStatus
 from mykey_tui.domain.service_id import ServiceIdFormat
 from mykey_tui.domain.text import safe
-from mykey_tui.domain.tokens import PROVIDER_KEY_LENGTH
+from mykey_tui.domain.tokens import PROVIDER_KEY_LENGTH, same_secret
 
 PROVIDER_NAME_LENGTH_MAX = 64
 
@@ -58,6 +59,21 @@ class AdminRefusedError(MyKeyError):
         self.text = text
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class ProviderKeys:
+    """A provider's own: of its lookup tokens, and of its digests."""
+
+    lookup: bytes
+    digest: bytes
+
+
+def draw_keys() -> ProviderKeys:
+    """New ones. Drawn before the transaction, so that a second try knows the first's row."""
+    return ProviderKeys(
+        secrets.token_bytes(PROVIDER_KEY_LENGTH), secrets.token_bytes(DIGEST_KEY_LENGTH)
+    )
+
+
 def add_provider(
     connection: Connection,
     provider_id: ProviderId,
@@ -65,15 +81,25 @@ def add_provider(
     name: str,
     service_id_format: ServiceIdFormat,
     profile: str,
+    keys: ProviderKeys | None = None,
 ) -> None:
-    """Register a service provider with an empty scope and keys of its own."""
+    """Register a service provider with an empty scope and keys of its own.
+
+    Nothing is done where a provider with exactly these `keys` is there: an earlier try was
+    committed, and only the word of it was lost.
+    """
+    keys = keys or draw_keys()
     if profile not in PROFILES:
         raise AdminRefusedError("profile-unknown", f"a profile is one of {', '.join(PROFILES)}")
     same = connection.execute(
-        select(col(ProviderTable.provider_id)).where(col(ProviderTable.scope) == provider_id.alias)
-    ).scalar()
+        select(col(ProviderTable.provider_id), col(ProviderTable.lookup_key)).where(
+            col(ProviderTable.scope) == provider_id.alias
+        )
+    ).one_or_none()
     if same is not None:
-        raise AdminRefusedError("provider-exists", f"{same} is registered already")
+        if same_secret(same.lookup_key, keys.lookup):
+            return
+        raise AdminRefusedError("provider-exists", f"{same.provider_id} is registered already")
     connection.execute(
         insert(ProviderTable).values(
             scope=provider_id.alias,
@@ -81,8 +107,8 @@ def add_provider(
             name=safe(name, PROVIDER_NAME_LENGTH_MAX),
             service_id_format=service_id_format.text,
             profile=profile,
-            lookup_key=secrets.token_bytes(PROVIDER_KEY_LENGTH),
-            digest_key=secrets.token_bytes(DIGEST_KEY_LENGTH),
+            lookup_key=keys.lookup,
+            digest_key=keys.digest,
         )
     )
     connection.execute(
@@ -212,11 +238,12 @@ def set_suspended(connection: Connection, cn: SubjectCn, *, suspended: bool) -> 
 def _set_link_status(
     connection: Connection, provider: Provider, cn: SubjectCn, status: LinkStatus
 ) -> bool:
+    head = lock_head(connection, provider.scope)
     holdings = read_links_of(connection, provider.scope, cn)
     for held in list(holdings.rows.values()):
         if held.row.status in {LinkStatus.ACTIVE, LinkStatus.SUSPENDED}:
             _move(holdings, held, status)
-    write_holdings(connection, provider, read_head(connection, provider.scope), holdings)
+    write_holdings(connection, provider, head, holdings)
     return bool(holdings.before)
 
 

@@ -84,6 +84,7 @@ def redeem(
     name = safe(request.name, NAME_LENGTH_MAX)
     if len(code) != CODE_LENGTH or not code.isascii() or not _is_usable(request.public_key):
         return ProblemType.CODE_REFUSED
+    # Locked: of two counters with one code at one moment, the second finds it used.
     row = connection.execute(
         select(
             col(EnrolmentCodeTable.secret_tag),
@@ -91,7 +92,9 @@ def redeem(
             col(EnrolmentCodeTable.expires_at),
             col(EnrolmentCodeTable.wrong_tries),
             col(EnrolmentCodeTable.device_id),
-        ).where(col(EnrolmentCodeTable.prefix) == code[:PREFIX_LENGTH])
+        )
+        .where(col(EnrolmentCodeTable.prefix) == code[:PREFIX_LENGTH])
+        .with_for_update()
     ).one_or_none()
     if row is None or row.expires_at < now.timestamp():
         return ProblemType.CODE_REFUSED

@@ -108,6 +108,16 @@ def read_head(connection: Connection, scope: str) -> Head:
     return Head(row.seq, row.horizon, row.digest)
 
 
+def lock_head(connection: Connection, scope: str) -> Head:
+    """The scope's counter row, and from here on no other writer in this scope until the commit.
+
+    Taken first: whatever is read after it stands still (docs/adr/0013-postgresql.md). On SQLite
+    the transaction has the file alone anyway.
+    """
+    row = connection.execute(_HEAD_LOCKED, {"scope": scope}).one()
+    return Head(row.seq, row.horizon, row.digest)
+
+
 def read_holdings(
     connection: Connection,
     scope: str,
@@ -152,7 +162,7 @@ def write_holdings(
 ) -> Head:
     """Write what changed, each changed row under a seq of its own, and return the new head.
 
-    The counter row is taken after all decisions, once: it is the lock that serialises a scope.
+    The counter row moves last, once; who decides has it locked since `lock_head`.
     """
     if holdings.new_people:
         connection.execute(_NEW_PERSON, [_person_values(person) for person in holdings.new_people])
@@ -190,6 +200,7 @@ def _write_links(connection: Connection, scope: str, changed: list[Held], new_di
 _HEAD = select(col(ScopeTable.seq), col(ScopeTable.horizon), col(ScopeTable.digest)).where(
     col(ScopeTable.scope) == bindparam("scope")
 )
+_HEAD_LOCKED = _HEAD.with_for_update()
 
 _LINK = select(
     col(LinkTable.token),
@@ -220,7 +231,11 @@ _TOUCHED = _LINK.where(
         ),
     ),
 )
-_PEOPLE = _PERSON.where(col(PersonTable.my_key_id).in_(bindparam("ids", expanding=True)))
+# Shared with other pushes, not with a suspension: it waits for this commit and sees these links,
+# or this waits for it and sees the status.
+_PEOPLE = _PERSON.where(
+    col(PersonTable.my_key_id).in_(bindparam("ids", expanding=True))
+).with_for_update(read=True)
 
 _links, _scopes = table_of(LinkTable), table_of(ScopeTable)
 _NEW_PERSON = insert(table_of(PersonTable))

@@ -14,7 +14,7 @@ from functools import partial
 from sqlalchemy import Connection, Engine, bindparam, select, update
 from sqlmodel import col
 
-from mykey_server.database import reading, writing
+from mykey_server.database import UNIQUE_VIOLATION, reading, write
 from mykey_server.problem import ProblemError, reset
 from mykey_server.services.cards import TrustedCards
 from mykey_server.services.decide import HELD, UNDECIDABLE, Proof, Proven, decide
@@ -22,7 +22,7 @@ from mykey_server.services.held import HeldItems
 from mykey_server.services.holdings import (
     Held,
     Holdings,
-    read_head,
+    lock_head,
     read_holdings,
     write_holdings,
 )
@@ -108,11 +108,14 @@ def take(
         if item.mid not in known or known[item.mid].decision == HELD
     }
     try:
-        with writing(engine) as connection:
-            return _apply(connection, site, provider, request, proofs, now)
+        # Unique: another provider's counter may register the same person at this moment.
+        return write(
+            engine,
+            lambda connection: _apply(connection, site, provider, request, proofs, now),
+            retry_also=UNIQUE_VIOLATION,
+        )
     except _ClonedError as error:
-        with writing(engine) as connection:
-            _quarantine(connection, terminal.device_id)
+        write(engine, lambda connection: _quarantine(connection, terminal.device_id))
         raise ProblemError(ProblemType.CLONED) from error
 
 
@@ -124,8 +127,8 @@ def _apply(
     proofs: dict[int, Proof],
     now: datetime,
 ) -> PushReply:
+    head = lock_head(connection, provider.scope)
     check_status(connection, request.device)
-    head = read_head(connection, provider.scope)
     for position in (request.base, request.mark):
         check_position(connection, site, provider.scope, position)
     batch = _sort(connection, request)

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from sqlalchemy import Connection, Engine, Row, bindparam, insert, select
 from sqlmodel import col
 
-from mykey_server.database import writing
+from mykey_server.database import UNIQUE_VIOLATION, write
 from mykey_server.tables.site import ProviderTable, SiteTable
 from mykey_tui.domain.ids import CertificateRef
 from mykey_tui.domain.service_id import ServiceIdFormat
@@ -30,6 +30,7 @@ class Site:
     """Epoch of the history, and the keys that no counter has."""
 
     epoch: str
+    """As it was at the start of this process; what is told to a counter comes from `read_epoch`."""
     seal_key: X25519PrivateKey
     tag_key: bytes
 
@@ -62,21 +63,34 @@ class Provider:
 
 
 def open_site(engine: Engine) -> Site:
-    """Read the identity; draw it where the file is new."""
-    with writing(engine) as connection:
-        row = connection.execute(
-            select(col(SiteTable.epoch), col(SiteTable.seal_key), col(SiteTable.tag_key))
-        ).one_or_none()
-        if row is None:
-            epoch, seal_key = secrets.token_hex(EPOCH_BYTES), X25519PrivateKey.generate()
-            tag_key = secrets.token_bytes(TAG_KEY_LENGTH)
-            connection.execute(
-                insert(SiteTable).values(
-                    number=1, epoch=epoch, seal_key=seal_key.private_bytes_raw(), tag_key=tag_key
-                )
-            )
-            return Site(epoch, seal_key, tag_key)
+    """Read the identity; draw it where the database is new.
+
+    Of several processes that start on a new one at once, all get the first's.
+    """
+    return write(engine, _read_or_draw, retry_also=UNIQUE_VIOLATION)
+
+
+def read_epoch(connection: Connection) -> str:
+    """The name of the history as it is in this transaction.
+
+    Every reply that names an epoch reads it beside the place that it names: another process, or
+    another host, may have drawn a new one since this process started.
+    """
+    return connection.execute(_EPOCH).scalar_one()
+
+
+def _read_or_draw(connection: Connection) -> Site:
+    row = connection.execute(_SITE).one_or_none()
+    if row is not None:
         return Site(row.epoch, X25519PrivateKey.from_private_bytes(row.seal_key), row.tag_key)
+    epoch, seal_key = secrets.token_hex(EPOCH_BYTES), X25519PrivateKey.generate()
+    tag_key = secrets.token_bytes(TAG_KEY_LENGTH)
+    connection.execute(
+        insert(SiteTable).values(
+            number=1, epoch=epoch, seal_key=seal_key.private_bytes_raw(), tag_key=tag_key
+        )
+    )
+    return Site(epoch, seal_key, tag_key)
 
 
 def find_provider(connection: Connection, scope: str) -> Provider:
@@ -89,6 +103,8 @@ def all_providers(connection: Connection) -> list[Provider]:
     return [_provider(row) for row in connection.execute(_PROVIDER.order_by("scope"))]
 
 
+_EPOCH = select(col(SiteTable.epoch))
+_SITE = select(col(SiteTable.epoch), col(SiteTable.seal_key), col(SiteTable.tag_key))
 _PROVIDER = select(
     col(ProviderTable.scope),
     col(ProviderTable.provider_id),
