@@ -1,0 +1,106 @@
+"""The poll: signed "nothing new" heads of one worker, beside a bare endpoint on the same server.
+
+wrk makes the load, in turns for both. A signature may be shown again for 300 seconds, so one
+signed request serves a whole run: what is measured is the server, not our signing.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from bench.server import operator, serving
+from mykey_tui.domain.clock import SystemClock
+from mykey_tui.store.home import Home
+from mykey_tui.store.identity import Identity
+from mykey_tui.sync.enrol import enrol
+from mykey_tui.wire.signature import sign
+
+PROVIDER = "A-α1-0001"
+CONNECTIONS = 16
+SECONDS = 4
+TURNS = 3
+_RATE = re.compile(r"Requests/sec:\s+([0-9.]+)")
+_REFUSED = re.compile(r"Non-2xx or 3xx responses: (\d+)")
+
+
+@contextmanager
+def bare_server() -> Iterator[str]:
+    """The floor's address."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bench.bare_server"], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        if process.stdout is None:
+            raise RuntimeError("no standard output")
+        yield json.loads(process.stdout.readline())["url"]
+    finally:
+        process.kill()
+        process.wait(20)
+
+
+def load(url: str, headers: Mapping[str, str]) -> float:
+    """Requests a second that were answered 200 or 304, all of them."""
+    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s"]
+    for name, value in headers.items():
+        command += ["-H", f"{name}: {value}"]
+    said = subprocess.run([*command, url], check=True, capture_output=True, text=True).stdout
+    refused = _REFUSED.search(said)
+    rate = _RATE.search(said)
+    if refused is not None or rate is None:
+        raise ValueError(f"not every poll was answered:\n{said}")
+    return float(rate.group(1))
+
+
+def signed_poll(identity: Identity, url: str) -> dict[str, str]:
+    """The headers of one poll, good for five minutes."""
+    key = Ed25519PrivateKey.from_private_bytes(identity.device_key)
+    return sign(
+        method="GET", url=url, body=None, content_type=None, key=key,
+        key_id=str(identity.device_id), created=datetime.now(UTC),
+    )  # fmt: skip
+
+
+def measure() -> dict[str, Any]:
+    """Requests a second of both, and their ratio."""
+    if shutil.which("wrk") is None:
+        sys.exit("wrk makes the load of this measurement: apt-get install wrk")
+    with tempfile.TemporaryDirectory() as name:
+        database = Path(name) / "server.db"
+        operator(database, "provider", "add", PROVIDER, "--name", "bench")
+        with serving(database) as url, bare_server() as bare:
+            code = operator(database, "terminal", "code", "--provider", PROVIDER)["code"]
+            store = enrol(
+                Home(Path(name) / "home"), server_url=url, code=code, profile=None,
+                counter_name="bench", clock=SystemClock(),
+            )  # fmt: skip
+            poll = f"{url}/v1/heads?scope={store.identity.scope}"
+            store.close()
+            return compare(store.identity, poll, f"{bare}/v1/heads")
+
+
+def compare(identity: Identity, poll: str, bare: str) -> dict[str, Any]:
+    """Both in turns, so that a busy moment of the machine meets both."""
+    ours, floor = [], []
+    for _ in range(TURNS):
+        floor.append(load(bare, {}))
+        ours.append(load(poll, signed_poll(identity, poll)))
+    return {
+        "connections": CONNECTIONS,
+        "bare_per_second": round(statistics.median(floor)),
+        "polls_per_second": round(statistics.median(ours)),
+        "ratio": round(statistics.median(a / b for a, b in zip(ours, floor, strict=True)), 3),
+        "target_ratio": 0.6,
+    }
