@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, TypeAlias
 from mykey_server.settings import DEFAULT_DATABASE, Settings
 
 DEFAULT_LISTEN = "127.0.0.1:8790"
+DEFAULT_TLS = "mykey-server-tls"
 _DATABASE_VARIABLE = "MYKEY_SERVER_DB"
+_TLS_VARIABLE = "MYKEY_SERVER_TLS"
 
 
 def main() -> None:
@@ -54,11 +56,13 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--listen", type=_address, default=DEFAULT_LISTEN, metavar="HOST:PORT")
     serve.add_argument("--anchors", type=Path, help="folder of CA certificates for jpki providers")
     serve.add_argument("--public-url", help="the address that counters use, behind a proxy")
+    _add_tls_folder(serve, "speak TLS with the files of this folder, made by `tls make`")
     commands.add_parser("migrate", parents=[common], help="bring the file to the newest schema")
     commands.add_parser("check", parents=[common], help="check columns, digests, versions")
     _add_provider_commands(commands, common)
     _add_terminal_commands(commands, common)
     _add_link_commands(commands, common)
+    _add_tls_commands(commands)
     return parser
 
 
@@ -83,6 +87,7 @@ def _add_terminal_commands(commands: _Commands, common: argparse.ArgumentParser)
     code = actions.add_parser("code", parents=[common], help="a one-time code for one counter")
     code.add_argument("--provider", required=True, metavar="PROVIDER_ID")
     code.add_argument("--minutes", type=_minutes, default=timedelta(minutes=15))
+    _add_tls_folder(code, "say the pin of this folder's CA, too")
     actions.add_parser("list", parents=[common])
     for name, text in (
         ("revoke", "retire a counter for good"),
@@ -101,6 +106,43 @@ def _add_link_commands(commands: _Commands, common: argparse.ArgumentParser) -> 
         command = commands.add_parser(name, parents=[common], help=f"{name} a MyKey ID everywhere")
         command.add_argument("mykey_id", metavar="MYKEY_ID")
         command.add_argument("terminal_code", metavar="TERMINAL_CODE")
+
+
+def _add_tls_commands(commands: _Commands) -> None:
+    tls = commands.add_parser("tls", help="a private CA for the line to the counters")
+    actions = tls.add_subparsers(dest="action", required=True, metavar="ACTION")
+    for name, text in (
+        ("make", "make the CA, once, and the first server certificate"),
+        ("renew", "make a new server certificate under the same CA"),
+        ("show", "the pin to read out, the hosts, the last days"),
+    ):
+        action = actions.add_parser(name, help=text)
+        action.add_argument(
+            "--dir",
+            type=Path,
+            default=os.environ.get(_TLS_VARIABLE) or DEFAULT_TLS,
+            metavar="DIR",
+            help=f"where the files lie (default: ${_TLS_VARIABLE}, else {DEFAULT_TLS})",
+        )
+        if name != "show":
+            action.add_argument(
+                "--host",
+                action="append",
+                default=[],
+                required=name == "make",
+                metavar="NAME",
+                help="a name or address that counters call; may be given again",
+            )
+
+
+def _add_tls_folder(parser: argparse.ArgumentParser, text: str) -> None:
+    parser.add_argument(
+        "--tls",
+        type=Path,
+        default=os.environ.get(_TLS_VARIABLE) or None,
+        metavar="DIR",
+        help=f"{text} (default: ${_TLS_VARIABLE})",
+    )
 
 
 def _database(text: str) -> Path:
@@ -131,4 +173,5 @@ def settings_of(parsed: argparse.Namespace) -> Settings:
         database=parsed.db,
         anchors=getattr(parsed, "anchors", None),
         public_url=getattr(parsed, "public_url", None),
+        tls=getattr(parsed, "tls", None),
     )

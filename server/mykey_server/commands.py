@@ -20,6 +20,8 @@ from mykey_server.services import admin, selfcheck
 from mykey_server.services.enrol import make_code
 from mykey_server.services.site import open_site
 from mykey_server.tables.terminal import TERMINAL_ACTIVE, TERMINAL_RETIRED
+from mykey_server.tls import TlsError
+from mykey_server.tls_commands import pin_facts, run_tls
 from mykey_tui.domain.errors import AnchorsError, MalformedIdError
 from mykey_tui.domain.ids import MyKeyId, ProviderId, SubjectCn, TerminalCode
 from mykey_tui.domain.service_id import ServiceIdFormat
@@ -32,8 +34,11 @@ def run_command(parsed: argparse.Namespace) -> int:
     try:
         if parsed.command == "serve":
             _serve(parsed)
+        if parsed.command == "tls":
+            _print(run_tls(parsed))
+            return DONE
         return _with_database(parsed)
-    except admin.AdminRefusedError as error:
+    except (admin.AdminRefusedError, TlsError) as error:
         _print({"refused": error.reason, "text": error.text})
         return REFUSED
     except MalformedIdError as error:
@@ -108,6 +113,7 @@ def _provider_list(engine: Engine, parsed: argparse.Namespace) -> Any:  # noqa: 
 
 
 def _terminal_code(engine: Engine, parsed: argparse.Namespace) -> Any:  # noqa: ANN401
+    pin = pin_facts(parsed)
     site = open_site(engine)
     provider_id = ProviderId.parse(parsed.provider)
     # A code that was committed and never told to anybody ends with its time.
@@ -122,7 +128,7 @@ def _terminal_code(engine: Engine, parsed: argparse.Namespace) -> Any:  # noqa: 
         ),
         retry_also=UNIQUE_VIOLATION,
     )
-    return {"code": code, "expires_at": expires_at.isoformat()}
+    return {"code": code, "expires_at": expires_at.isoformat(), **pin}
 
 
 def _terminal_list(engine: Engine, parsed: argparse.Namespace) -> Any:  # noqa: ANN401

@@ -8,6 +8,7 @@ import logging
 import signal
 import socket
 import sys
+from datetime import UTC, datetime, timedelta
 
 from granian.constants import Interfaces
 from granian.server.embed import Server
@@ -17,6 +18,7 @@ from mykey_server.core import Core
 from mykey_server.database import reading
 from mykey_server.services.site import JPKI, SIMULATED, all_providers
 from mykey_server.settings import Settings
+from mykey_server.tls import RENEW_BEFORE, TlsError, TlsFolder, report
 from mykey_tui.domain.errors import AnchorsError
 
 READY_TRIES = 200
@@ -35,15 +37,17 @@ def serve(settings: Settings, *, host: str, port: int) -> None:
 
     Raises:
         OSError: the address is taken.
+        TlsError: the TLS folder cannot be used, or its certificate has ended.
         DatabaseError, AnchorsError: the file or the anchors cannot be used, or there are no anchors
             for a provider of real cards.
     """
+    certificate = None if settings.tls is None else _usable(TlsFolder(settings.tls))
     port = _reserve(host, port)
     app = create_app(settings)
     core: Core = app.state.core
     try:
         refuse_without_anchors(core)
-        asyncio.run(_run(app, core, host, port))
+        asyncio.run(_run(app, core, host, port, certificate))
     finally:
         core.close()
 
@@ -63,7 +67,24 @@ def refuse_without_anchors(core: Core) -> None:
         )
 
 
-async def _run(app: object, core: Core, host: str, port: int) -> None:
+def _usable(folder: TlsFolder) -> TlsFolder:
+    """Say in time that the certificate ends. Raises `TlsError` where there is none, or it has ended."""
+    until = report(folder).server_until
+    left = until - datetime.now(UTC)
+    if left <= timedelta():
+        raise TlsError("tls-ended", f"server.pem ended on {until.date()}: mykey-server tls renew")
+    if left < RENEW_BEFORE:
+        print(  # noqa: T201
+            f"TLS: server.pem ends on {until.date()}: mykey-server tls renew",
+            file=sys.stderr,
+            flush=True,
+        )
+    return folder
+
+
+async def _run(
+    app: object, core: Core, host: str, port: int, certificate: TlsFolder | None
+) -> None:
     server = Server(
         app,
         address=host,
@@ -71,6 +92,8 @@ async def _run(app: object, core: Core, host: str, port: int) -> None:
         interface=Interfaces.ASGINL,
         websockets=False,
         log_enabled=False,  # No line for any request: who came when is history.
+        ssl_cert=None if certificate is None else certificate.chain,
+        ssl_key=None if certificate is None else certificate.key,
     )
     serving = asyncio.create_task(server.serve())
     loop = asyncio.get_running_loop()
@@ -78,7 +101,7 @@ async def _run(app: object, core: Core, host: str, port: int) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     await _until_listening(host, port, serving)
-    _say_ready(core, host, port)
+    _say_ready(core, host, port, scheme="http" if certificate is None else "https")
     stopped = asyncio.create_task(stopping.wait())
     await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)
     server.stop()  # type: ignore[no-untyped-call]
@@ -111,12 +134,12 @@ async def _until_listening(host: str, port: int, serving: asyncio.Task[None]) ->
     raise OSError(f"not listening on {host} port {port}")
 
 
-def _say_ready(core: Core, host: str, port: int) -> None:
+def _say_ready(core: Core, host: str, port: int, *, scheme: str) -> None:
     with reading(core.engine) as connection:
         simulated = [p.scope for p in all_providers(connection) if p.profile == SIMULATED]
     shown = f"[{host}]" if ":" in host else host
     print(  # noqa: T201 - the ready line is this command's output
-        json.dumps({"url": f"http://{shown}:{port}", "simulated": simulated}), flush=True
+        json.dumps({"url": f"{scheme}://{shown}:{port}", "simulated": simulated}), flush=True
     )
     if simulated:
         print(  # noqa: T201

@@ -20,3 +20,5 @@ class Settings:
     database: Path
     anchors: Path | None = None
     public_url: str | None = None
+    tls: Path | None = None
+    """The folder that `tls make` made; without it `serve` speaks plain HTTP."""
