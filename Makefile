@@ -1,7 +1,7 @@
 # One command each; every one does its own set-up and may be run again.
 PY := .venv/bin
 LOCK := --universal --python-version 3.11 --generate-hashes --no-annotate --quiet
-.PHONY: setup demo test check format lint types imports bench pictures lock
+.PHONY: setup demo test soak check format lint types imports bench pictures lock
 
 setup: .venv/.done            # native packages, the locked environment, the two commands
 .venv/.done: pyproject.toml requirements/dev.lock requirements/tools.lock scripts/bootstrap
@@ -13,6 +13,9 @@ demo: setup                   # everything on one machine: server, two counters'
 
 test: setup
 	$(PY)/pytest $(ARGS)
+
+soak: setup                   # the proofs of tests/proofs at full length; MYKEY_SOAK=0.1 is a tenth
+	MYKEY_SOAK=$${MYKEY_SOAK:-1} nice $(PY)/pytest -s tests/proofs $(ARGS)
 
 check: lint types imports test
 
