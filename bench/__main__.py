@@ -10,7 +10,7 @@ import platform
 import sys
 from typing import Any
 
-NAMES = ("card", "decision", "screen", "sync")
+NAMES = ("card", "decision", "screen", "sync", "polls")
 
 
 def run(name: str) -> dict[str, Any]:
@@ -32,6 +32,10 @@ def run(name: str) -> dict[str, Any]:
             from bench import sync  # noqa: PLC0415
 
             return sync.measure()
+        case "polls":
+            from bench import polls  # noqa: PLC0415
+
+            return polls.measure()
         case _:
             sys.exit(f"No such measurement: {name}. There are: {', '.join(NAMES)}")
 

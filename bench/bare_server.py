@@ -17,7 +17,7 @@ BODY = json.dumps({"epoch": "0" * 16, "seq": 1, "horizon": 0, "digest": "A" * 24
 
 
 async def answer(request: Request) -> Response:
-    """As many bytes as a head has."""
+    """About as many bytes as an answer has."""
     del request
     return Response(BODY, media_type="application/json")
 
@@ -27,7 +27,7 @@ async def main() -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    app = Starlette(routes=[Route("/v1/heads", answer)])
+    app = Starlette(routes=[Route("/v1/poll", answer)])
     server = Server(
         app, address="127.0.0.1", port=port, interface=Interfaces.ASGINL,
         websockets=False, log_enabled=False,

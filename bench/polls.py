@@ -1,4 +1,4 @@
-"""The poll: signed "nothing new" heads of one worker, beside a bare endpoint on the same server.
+"""The poll: signed "nothing new" answers of one worker, beside a bare endpoint on the same server.
 
 wrk makes the load, in turns for both. A signature may be shown again for 300 seconds, so one
 signed request serves a whole run: what is measured is the server, not our signing.
@@ -14,19 +14,19 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from urllib.request import Request, urlopen
 
 from bench.server import operator, serving
 from mykey_tui.domain.clock import SystemClock
 from mykey_tui.store.home import Home
 from mykey_tui.store.identity import Identity
+from mykey_tui.sync.client import ServerClient
 from mykey_tui.sync.enrol import enrol
-from mykey_tui.wire.signature import sign
+from mykey_tui.wire.poll import sign_poll
 
 PROVIDER = "A-α1-0001"
 CONNECTIONS = 16
@@ -64,13 +64,19 @@ def load(url: str, headers: Mapping[str, str]) -> float:
     return float(rate.group(1))
 
 
-def signed_poll(identity: Identity, url: str) -> dict[str, str]:
+def signed_poll(identity: Identity, poll_key: bytes, url: str) -> dict[str, str]:
     """The headers of one poll, good for five minutes."""
-    key = Ed25519PrivateKey.from_private_bytes(identity.device_key)
-    return sign(
-        method="GET", url=url, body=None, content_type=None, key=key,
-        key_id=str(identity.device_id), created=datetime.now(UTC),
-    )  # fmt: skip
+    created = datetime.now(UTC)
+    return sign_poll(url=url, key=poll_key, key_id=str(identity.device_id), created=created)
+
+
+def poll_key_of(identity: Identity) -> bytes:
+    """What the server gives this counter for its polls."""
+    with closing(ServerClient(identity, SystemClock())) as client:
+        key = client.hello().poll_key
+    if key is None:
+        raise ValueError("the server gives no poll key")
+    return key
 
 
 def measure() -> dict[str, Any]:
@@ -86,17 +92,19 @@ def measure() -> dict[str, Any]:
                 Home(Path(name) / "home"), server_url=url, code=code, profile=None,
                 counter_name="bench", clock=SystemClock(),
             )  # fmt: skip
-            poll = f"{url}/v1/heads?scope={store.identity.scope}"
             store.close()
-            return compare(store.identity, poll, f"{bare}/v1/heads")
+            poll = f"{url}/v1/poll?scope={store.identity.scope}"
+            return compare(store.identity, poll, f"{bare}/v1/poll")
 
 
 def compare(identity: Identity, poll: str, bare: str) -> dict[str, Any]:
     """Both in turns, so that a busy moment of the machine meets both."""
+    key = poll_key_of(identity)
+    etag = urlopen(Request(poll, headers=signed_poll(identity, key, poll))).headers["ETag"]  # noqa: S310  # our own server, on loopback
     ours, floor = [], []
     for _ in range(TURNS):
         floor.append(load(bare, {}))
-        ours.append(load(poll, signed_poll(identity, poll)))
+        ours.append(load(poll, signed_poll(identity, key, poll) | {"If-None-Match": etag}))
     return {
         "connections": CONNECTIONS,
         "bare_per_second": round(statistics.median(floor)),

@@ -13,7 +13,8 @@ import httpx
 
 from bench.server import operator, serving
 from mykey_server.database import open_database, writing
-from mykey_server.services.holdings import Held, Holdings, Person, read_head, write_holdings
+from mykey_server.services.feeds import LINKS
+from mykey_server.services.holdings import Held, Holdings, Person, write_holdings
 from mykey_server.services.site import find_provider
 from mykey_tui.domain.clock import SystemClock
 from mykey_tui.domain.ids import ServiceId, SubjectCn
@@ -76,7 +77,7 @@ def _add_rows(database: Path, first: int, count: int) -> None:
                 )
                 holdings.register(Person(cn, "default", "counter", 0, bytes(16)))
                 holdings.put(Held(row, cn))
-            write_holdings(connection, provider, read_head(connection, SCOPE), holdings)
+            write_holdings(connection, provider, LINKS.head(connection, SCOPE), holdings)
     engine.dispose()
 
 

@@ -64,6 +64,8 @@ class Feature(StrEnum):
     RECOVER = "recover"
     ORIGIN = "origin"
     """`origin`, `replaces` and the operation `replace` in a pushed item."""
+    POLL = "poll"
+    """`GET /v1/poll`, signed with `hello.poll_key`."""
     WAIT = "wait"
     """Long poll on `heads`."""
 
@@ -131,6 +133,8 @@ class HelloReply(Struct, frozen=True):
     """`Feature` values; a counter ignores what it does not know."""
     server_key: Key | None = None
     staleness: Staleness | None = None
+    poll_key: Key | None = None
+    """Signs this counter's polls (`wire.poll`), and nothing else. Kept in memory only."""
 
 
 class Position(Struct, frozen=True, forbid_unknown_fields=True):
@@ -231,6 +235,17 @@ class DigestReply(Struct, frozen=True):
     digest: Digest
     buckets: Annotated[bytes, Meta(min_length=4096, max_length=4096)]
     """256 digests of 16 bytes, by bucket. Their sum modulo 2^128 is `digest`."""
+
+
+class PollReply(Struct, frozen=True):
+    """Where the provider's scopes stand. Its ETag, shown again, is answered 304 while they stay.
+
+    `suspension_seq` is None at a server that has no suspensions of its own scope.
+    """
+
+    epoch: str
+    seq: Seq
+    suspension_seq: Seq | None = None
 
 
 class Origin(Struct, frozen=True, forbid_unknown_fields=True):

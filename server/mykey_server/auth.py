@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from starlette.requests import Request
+from starlette.types import Scope
 
 from mykey_server.body import read_body
 from mykey_server.core import Core
@@ -62,11 +63,15 @@ async def listen(request: Request, core: Core) -> Spoken:
 
 def target_url(request: Request, public_url: str | None) -> str:
     """The URL as the counter sent it: `@target-uri` covers scheme and host too."""
-    scope = request.scope
+    return address_of(request.scope, request.headers.get("host", "").encode("latin-1"), public_url)
+
+
+def address_of(scope: Scope, host: bytes, public_url: str | None) -> str:
+    """The same of a bare ASGI scope; `host` is the header's value."""
     raw_path = scope.get("raw_path")
     path = raw_path.decode("latin-1") if raw_path else quote(scope["path"])
     query = scope["query_string"].decode("latin-1")
-    base = public_url or f"{scope['scheme']}://{request.headers.get('host', '')}"
+    base = public_url or f"{scope['scheme']}://{host.decode('latin-1')}"
     return base.rstrip("/") + path + (f"?{query}" if query else "")
 
 

@@ -65,6 +65,7 @@ def routes(core: Core) -> APIRouter:
                 durable_through=0,
                 last_mid=newest,
                 profile=provider.profile,
+                poll_key=core.site.poll_key(device_id),
             ),
         )
 

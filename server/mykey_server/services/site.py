@@ -7,6 +7,7 @@ import hmac
 import secrets
 from dataclasses import dataclass
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from sqlalchemy import Connection, Engine, Row, bindparam, insert, select
 from sqlmodel import col
@@ -15,6 +16,7 @@ from mykey_server.database import UNIQUE_VIOLATION, write
 from mykey_server.tables.site import ProviderTable, SiteTable
 from mykey_tui.domain.ids import CertificateRef
 from mykey_tui.domain.service_id import ServiceIdFormat
+from mykey_tui.wire.messages import Staleness
 
 SIMULATED = "simulated"
 JPKI = "jpki"
@@ -33,6 +35,12 @@ class Site:
     """As it was at the start of this process; what is told to a counter comes from `read_epoch`."""
     seal_key: X25519PrivateKey
     tag_key: bytes
+    sign_key: Ed25519PrivateKey
+
+    @property
+    def server_key(self) -> bytes:
+        """What counters verify the server's own words with: Ed25519, 32 bytes."""
+        return self.sign_key.public_key().public_bytes_raw()
 
     @property
     def seal_public_key(self) -> bytes:
@@ -43,6 +51,10 @@ class Site:
         """Keyed hash of issuer and serial: all that is kept of a certificate."""
         serial = certificate.serial.to_bytes((certificate.serial.bit_length() + 8) // 8)
         return self.tag(b"certificate" + certificate.issuer_der + serial)
+
+    def poll_key(self, device_id: str) -> bytes:
+        """What a counter signs its polls with: 32 bytes, derived, so that no table holds it."""
+        return self.tag(b"poll" + device_id.encode())
 
     def tag(self, data: bytes) -> bytes:
         """Keyed hash for comparing what is not kept; 32 bytes."""
@@ -60,6 +72,7 @@ class Provider:
     profile: str
     lookup_key: bytes
     digest_key: bytes
+    staleness: Staleness
 
 
 def open_site(engine: Engine) -> Site:
@@ -82,15 +95,28 @@ def read_epoch(connection: Connection) -> str:
 def _read_or_draw(connection: Connection) -> Site:
     row = connection.execute(_SITE).one_or_none()
     if row is not None:
-        return Site(row.epoch, X25519PrivateKey.from_private_bytes(row.seal_key), row.tag_key)
-    epoch, seal_key = secrets.token_hex(EPOCH_BYTES), X25519PrivateKey.generate()
-    tag_key = secrets.token_bytes(TAG_KEY_LENGTH)
+        return Site(
+            row.epoch,
+            X25519PrivateKey.from_private_bytes(row.seal_key),
+            row.tag_key,
+            Ed25519PrivateKey.from_private_bytes(row.sign_key),
+        )
+    site = Site(
+        secrets.token_hex(EPOCH_BYTES),
+        X25519PrivateKey.generate(),
+        secrets.token_bytes(TAG_KEY_LENGTH),
+        Ed25519PrivateKey.generate(),
+    )
     connection.execute(
         insert(SiteTable).values(
-            number=1, epoch=epoch, seal_key=seal_key.private_bytes_raw(), tag_key=tag_key
+            number=1,
+            epoch=site.epoch,
+            seal_key=site.seal_key.private_bytes_raw(),
+            tag_key=site.tag_key,
+            sign_key=site.sign_key.private_bytes_raw(),
         )
     )
-    return Site(epoch, seal_key, tag_key)
+    return site
 
 
 def find_provider(connection: Connection, scope: str) -> Provider:
@@ -104,7 +130,12 @@ def all_providers(connection: Connection) -> list[Provider]:
 
 
 _EPOCH = select(col(SiteTable.epoch))
-_SITE = select(col(SiteTable.epoch), col(SiteTable.seal_key), col(SiteTable.tag_key))
+_SITE = select(
+    col(SiteTable.epoch),
+    col(SiteTable.seal_key),
+    col(SiteTable.tag_key),
+    col(SiteTable.sign_key),
+)
 _PROVIDER = select(
     col(ProviderTable.scope),
     col(ProviderTable.provider_id),
@@ -113,11 +144,14 @@ _PROVIDER = select(
     col(ProviderTable.profile),
     col(ProviderTable.lookup_key),
     col(ProviderTable.digest_key),
+    col(ProviderTable.green_s),
+    col(ProviderTable.refuse_s),
+    col(ProviderTable.lookups_max),
 )
 _PROVIDER_OF = _PROVIDER.where(col(ProviderTable.scope) == bindparam("scope"))
 
 
-def _provider(row: Row[str, str, str, str, str, bytes, bytes]) -> Provider:
+def _provider(row: Row[str, str, str, str, str, bytes, bytes, int, int, int]) -> Provider:
     return Provider(
         scope=row.scope,
         provider_id=row.provider_id,
@@ -126,4 +160,5 @@ def _provider(row: Row[str, str, str, str, str, bytes, bytes]) -> Provider:
         profile=row.profile,
         lookup_key=row.lookup_key,
         digest_key=row.digest_key,
+        staleness=Staleness(row.green_s, row.refuse_s, row.lookups_max),
     )
