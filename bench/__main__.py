@@ -10,7 +10,7 @@ import platform
 import sys
 from typing import Any
 
-NAMES = ("card", "decision", "screen", "sync", "polls")
+NAMES = ("card", "decision", "screen", "sync", "polls", "growth")
 
 
 def run(name: str) -> dict[str, Any]:
@@ -36,6 +36,10 @@ def run(name: str) -> dict[str, Any]:
             from bench import polls  # noqa: PLC0415
 
             return polls.measure()
+        case "growth":
+            from bench import growth  # noqa: PLC0415
+
+            return growth.measure()
         case _:
             sys.exit(f"No such measurement: {name}. There are: {', '.join(NAMES)}")
 

@@ -59,7 +59,7 @@ class CountingTransport(httpx.HTTPTransport):
         return response
 
 
-def _add_rows(database: Path, first: int, count: int) -> None:
+def add_rows(database: Path, first: int, count: int) -> None:
     """Fill the management table below the protocol, in the server's own transactions."""
     engine = open_database(database)
     generator = random.Random(first)  # noqa: S311  # synthetic rows, no secret
@@ -85,7 +85,7 @@ def measure() -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         database = Path(folder) / "server.db"
         operator(database, "provider", "add", PROVIDER, "--name", "bench")
-        _add_rows(database, 0, ROWS)
+        add_rows(database, 0, ROWS)
         with serving(database) as url:
             code = operator(database, "terminal", "code", "--provider", PROVIDER)["code"]
             clock, transport = SystemClock(), CountingTransport()
@@ -101,7 +101,7 @@ def measure() -> dict[str, Any]:
             rounds = {}
             for name, rows in (("first_sync", ROWS), ("delta", DELTA), ("nothing_new", 0)):
                 if name == "delta":
-                    _add_rows(database, ROWS, DELTA)
+                    add_rows(database, ROWS, DELTA)
                 before, begun = transport.received, time.perf_counter()
                 report = sync_round(store, client)
                 spent = time.perf_counter() - begun
