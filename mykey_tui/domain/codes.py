@@ -59,6 +59,9 @@ class Code(Enum):
     MUTATION_NUMBER = "S-NUMBER"
     """A number given to `mykey outbox` that names nothing it could act on."""
 
+    CONFLICT_MOVED = "S-MOVED"
+    """A refused link that cannot replace any more what the person saw: the row has changed since."""
+
     # Hand-over to the existing system
     HANDED_OVER = "H-OK"
     HANDOVER_OFF = "H-OFF"
@@ -86,6 +89,10 @@ class Code(Enum):
     STORE_ACCESS = "K-ACCESS"
     """A folder or file that is not there, not ours, or on a disk that cannot be written."""
     STORE_SETTINGS = "K-SET"
+    STORE_UNSENT = "K-UNSENT"
+    """A store was to be set aside while the server has not decided all of its queue."""
+    STORE_SCREEN = "K-SCREEN"
+    """Another screen runs on this home."""
 
     # Line and server
     LINE_DOWN = "N-LINE"
@@ -93,6 +100,12 @@ class Code(Enum):
     SERVER_BROKEN = "N-SERVER"
     SERVER_CLOCK = "N-CLOCK"
     SERVER_RESET = "N-RESET"
+    SERVER_COPIED = "N-COPY"
+    """The server has shut this counter out: one mutation number came with two contents."""
+    SERVER_DIGEST = "N-DIGEST"
+    """The rows here are not the server's, and fetching the differing parts anew did not mend it."""
+    SERVER_SUSPENSIONS = "N-SUSP"
+    """A list of suspensions that must not be believed: old, shortened, ended, or wrongly signed."""
     SERVER_BUSY = "N-BUSY"
     SERVER_RETIRED = "N-RETIRED"
     """The server proved that the operator retired this counter. Its keys are destroyed by then."""

@@ -69,6 +69,11 @@ class Home:
         """Held during a round, so that two processes never reconcile at once."""
         return self.path / "sync.lock"
 
+    @property
+    def screen_lock(self) -> Path:
+        """Held while a screen runs on this home."""
+        return self.path / "screen.lock"
+
     def prepare(self) -> None:
         """Make the directory, for this user only. May be called again.
 
@@ -106,25 +111,18 @@ class Home:
             StoreError: STORE_BUSY when another process still held it, STORE_NONE without a home,
                 STORE_FULL when the disk does not take the lock's file.
         """
-        deadline = time.monotonic() + wait_seconds
-        try:
-            descriptor = os.open(self.sync_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except FileNotFoundError:
-            raise StoreError(Code.STORE_NONE) from None
-        except OSError as error:
-            raise StoreError(Code.STORE_FULL, error.strerror or "") from error
-        try:
-            while True:
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() >= deadline:
-                        raise StoreError(Code.STORE_BUSY, "another round is running") from None
-                    time.sleep(_LOCK_RETRY_SECONDS)
+        with _locked(self.sync_lock, wait_seconds, Code.STORE_BUSY):
             yield
-        finally:
-            os.close(descriptor)
+
+    @contextmanager
+    def only_screen(self) -> Iterator[None]:
+        """Be the only screen on this home. Commands may work beside it.
+
+        Raises:
+            StoreError: STORE_SCREEN when another screen runs; else as `syncing`.
+        """
+        with _locked(self.screen_lock, 0.0, Code.STORE_SCREEN):
+            yield
 
     def set_aside(self) -> Path:
         """Move a store that cannot be opened out of the way, with its key, and delete nothing.
@@ -164,6 +162,29 @@ class Home:
             if not aside.exists():
                 return aside.with_name(aside.name + _UNFINISHED), aside
         raise StoreError(Code.STORE_CORRUPT, "too many stores set aside")
+
+
+@contextmanager
+def _locked(path: Path, wait_seconds: float, held: Code) -> Iterator[None]:
+    deadline = time.monotonic() + wait_seconds
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except FileNotFoundError:
+        raise StoreError(Code.STORE_NONE) from None
+    except OSError as error:
+        raise StoreError(Code.STORE_FULL, error.strerror or "") from error
+    try:
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise StoreError(held, "another process holds it") from None
+                time.sleep(_LOCK_RETRY_SECONDS)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def sync_directory(path: Path) -> None:

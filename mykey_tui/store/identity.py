@@ -41,6 +41,10 @@ class Identity:
     """`simulated` or `jpki`: which anchors are trusted."""
     counter_name: str
     service_id_format: ServiceIdFormat
+    server_key: bytes | None = None
+    """Ed25519, 32 bytes: what the server signs with. None where the enrolment is older than that."""
+    server_ca: bytes | None = None
+    """The one CA that this counter trusts on the line, DER; None where that is the public ones'."""
 
     def __repr__(self) -> str:
         return "<Identity>"
@@ -64,6 +68,8 @@ def store_identity(connection: Connection, identity: Identity) -> None:
             profile=identity.profile,
             counter_name=identity.counter_name,
             service_id_format=identity.service_id_format.text,
+            server_key=identity.server_key,
+            server_ca=identity.server_ca,
         )
     )
 
@@ -88,6 +94,14 @@ def load_identity(connection: Connection) -> Identity:
             profile=row.profile,
             counter_name=row.counter_name,
             service_id_format=ServiceIdFormat.parse(row.service_id_format),
+            server_key=row.server_key,
+            server_ca=row.server_ca,
         )
     except (ValueError, MyKeyError) as error:
         raise StoreError(Code.STORE_CORRUPT, "identity") from error
+
+
+def incarnation_of(connection: Connection) -> Incarnation:
+    """The present incarnation: another process may have drawn a new one since the store was opened."""
+    found = connection.exec_driver_sql("SELECT incarnation FROM identity").scalar_one()
+    return Incarnation(bytes(found))

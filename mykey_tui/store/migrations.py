@@ -86,4 +86,51 @@ def _fourth(connection: Connection) -> None:
     )
 
 
-STEPS: tuple[Callable[[Connection], None], ...] = (_first, _second, _third, _fourth)
+def _fifth(connection: Connection) -> None:
+    """The number on the wire apart from the counter's own; what a conflict saw; age and look-ups."""
+    for column in (
+        "incarnation BLOB NOT NULL DEFAULT x''",
+        "number INTEGER NOT NULL DEFAULT 0",
+        "origin_incarnation BLOB",
+        "origin_number INTEGER",
+        "origin_op VARCHAR",
+        "replaces VARCHAR",
+        "other_service_id VARCHAR",
+    ):
+        connection.exec_driver_sql(f"ALTER TABLE outbox ADD COLUMN {column}")
+    connection.exec_driver_sql(
+        "UPDATE outbox SET number = mid, incarnation = (SELECT incarnation FROM identity)"
+    )
+    connection.exec_driver_sql(
+        "CREATE UNIQUE INDEX outbox_by_number ON outbox (incarnation, number)"
+    )
+    connection.exec_driver_sql("ALTER TABLE progress RENAME COLUMN push_blocked TO recover_due")
+    for column in (
+        "last_number INTEGER NOT NULL DEFAULT 0",
+        "fingerprint BLOB",
+        "age_noted FLOAT NOT NULL DEFAULT 0",
+        "age_boot VARCHAR",
+        "age_boot_seconds FLOAT NOT NULL DEFAULT 0",
+        "lookups INTEGER NOT NULL DEFAULT 0",
+        "green_seconds INTEGER",
+        "refuse_seconds INTEGER",
+        "lookups_max INTEGER",
+    ):
+        connection.exec_driver_sql(f"ALTER TABLE progress ADD COLUMN {column}")
+    connection.exec_driver_sql("UPDATE progress SET last_number = last_mid")
+
+
+def _sixth(connection: Connection) -> None:
+    """What the server signs with, and the CA that the line is trusted by."""
+    for column in ("server_key BLOB", "server_ca BLOB"):
+        connection.exec_driver_sql(f"ALTER TABLE identity ADD COLUMN {column}")
+
+
+STEPS: tuple[Callable[[Connection], None], ...] = (
+    _first,
+    _second,
+    _third,
+    _fourth,
+    _fifth,
+    _sixth,
+)

@@ -1,33 +1,31 @@
 """What this counter did and the server may not know yet: queue first, journal afterwards.
 
-A mutation is stored in one transaction with its effect here. It is numbered without gaps and
-chained to the one before it. It leaves the queue with the server's verdict and stays as journal,
-with no time, until a verified backup of the server holds it.
+A mutation is stored in one transaction with its effect here. On the wire it is numbered without
+gaps within an incarnation, and chained to the one before it. It leaves the queue with the server's
+verdict (`store.verdicts`) and stays as journal, with no time, until a verified backup of the server
+holds it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, overload
 
-from sqlalchemy import Connection, delete, func, insert, literal_column, update
+from sqlalchemy import Connection, func, insert, literal_column
 from sqlmodel import Session, col, select
 
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.ids import LookupToken, ServiceId
 from mykey_tui.store.tables import MutationState, StoredMutation
-from mykey_tui.wire.messages import ItemVerdict, PushItem, to_msgpack
+from mykey_tui.wire.messages import Origin, PushItem, to_msgpack
 from mykey_tui.wire.seal import seal_context
 
-Operation: TypeAlias = Literal["link", "unlink"]
+Operation: TypeAlias = Literal["link", "unlink", "replace"]
 
 MUTATION_VERSION = 1
 """Form of a mutation's arguments; a changed meaning gets a new `op` name instead."""
-
-TRIES_MAX = 3
-"""A mutation that the server puts off this often is parked, so that somebody looks (M37)."""
 
 PARKED_AGAIN_SECONDS = 600
 """Parked mutations go again by themselves this often: the server may have been mended, and what a
@@ -35,16 +33,7 @@ person was promised must not wait for somebody to press a key."""
 
 # With the value in the statement: only then does the index of the open ones serve, and the journal,
 # which may have tens of thousands of rows, is not read in every round.
-_IS_OPEN = col(StoredMutation.state) != literal_column("'done'")
-
-_CONFLICT_CODES = {
-    "key_linked": Code.LINK_DUPLICATE,
-    "sid_taken": Code.SERVICE_ID_TAKEN,
-    "id_suspended": Code.SUSPENDED,
-    "id_revoked": Code.SUSPENDED,
-    "id_renewed": Code.RENEWED,
-    "not_registered": Code.NOT_REGISTERED,
-}
+IS_OPEN = col(StoredMutation.state) != literal_column("'done'")
 
 _OVERLAY = (
     "INSERT INTO local_link (token, service_id, mid) VALUES (?, ?, ?) "
@@ -88,11 +77,14 @@ class QueuedMutation:
     """A line of the queue: what waits, and what somebody must look at."""
 
     mid: int
+    """This counter's own number of it: never changes, and is never given twice."""
     op: str
     service_id: ServiceId
     queued_at: datetime | None
     state: MutationState
     code: Code | None
+    other_service_id: ServiceId | None = None
+    """Of a refusal because the person has another service ID here (S-DUP): that one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +97,43 @@ class QueueCounts:
     """When the oldest that has no answer yet was made."""
 
 
-def append(connection: Connection, item: PushItem, *, queued_at: datetime) -> None:
+@dataclass(frozen=True, slots=True, repr=False)
+class Batch(Sequence[PushItem]):
+    """Items of one incarnation, in order, as they are to be sent."""
+
+    incarnation: bytes
+    items: tuple[PushItem, ...]
+    mids: tuple[int, ...]
+    """This counter's own numbers, beside `items`; an item's `mid` is its number on the wire."""
+
+    def __len__(self) -> int:
+        """How many items."""
+        return len(self.items)
+
+    @overload
+    def __getitem__(self, index: int) -> PushItem: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[PushItem]: ...
+    def __getitem__(self, index: int | slice) -> PushItem | Sequence[PushItem]:
+        """One item, or some of them."""
+        return self.items[index]
+
+
+def append(
+    connection: Connection,
+    item: PushItem,
+    *,
+    mid: int,
+    incarnation: bytes,
+    queued_at: datetime,
+) -> None:
     """Store a mutation and lay its effect over the server's rows."""
+    origin = item.origin
     connection.execute(
         insert(StoredMutation).values(
-            mid=item.mid,
+            mid=mid,
+            incarnation=incarnation,
+            number=item.mid,
             op=item.op,
             v=item.v,
             token=item.token,
@@ -117,13 +141,17 @@ def append(connection: Connection, item: PushItem, *, queued_at: datetime) -> No
             prev=item.prev,
             sealed=item.sealed,
             seen_seq=item.seen_seq,
+            origin_incarnation=origin.incarnation if origin else None,
+            origin_number=origin.mid if origin else None,
+            origin_op=origin.op if origin else None,
+            replaces=item.replaces,
             state=MutationState.WAITING.value,
             tries=0,
             queued_at=int(queued_at.timestamp()),
         )
     )
-    effect = item.sid if item.op == "link" else None
-    connection.exec_driver_sql(_OVERLAY, (item.token, effect, item.mid))
+    effect = None if item.op == "unlink" else item.sid
+    connection.exec_driver_sql(_OVERLAY, (item.token, effect, mid))
 
 
 def batch(
@@ -134,135 +162,69 @@ def batch(
     bytes_max: int,
     parked: bool = False,
     whole_journal: bool = False,
-) -> list[PushItem]:
+) -> Batch:
     """What to send next, in order, from mid `first` on: never more than fits, at least one.
 
-    `parked` takes the parked ones instead of those that wait. `whole_journal` takes everything from `first` on, whatever its state: the server has asked for
-    what lies before the waiting ones.
+    All of one incarnation: where another one begins, the batch ends. `parked` takes the parked ones
+    instead of those that wait. `whole_journal` takes everything from `first` on, whatever its state:
+    the server has asked for what lies before the waiting ones.
     """
     statement = select(StoredMutation).where(col(StoredMutation.mid) >= first)
     if not whole_journal:
         state = MutationState.PARKED if parked else MutationState.WAITING
-        statement = statement.where(_IS_OPEN, col(StoredMutation.state) == state.value)
-    chosen: list[PushItem] = []
+        statement = statement.where(IS_OPEN, col(StoredMutation.state) == state.value)
+    incarnation = b""
+    items: list[PushItem] = []
+    mids: list[int] = []
     size = 0
     rows = Session(connection).exec(statement.order_by(col(StoredMutation.mid)).limit(items_max))
     for row in rows:
-        item = _item(row)
+        item = item_of(row)
         size += len(to_msgpack(item))
-        if chosen and size > bytes_max:
+        if items and (size > bytes_max or row.incarnation != incarnation):
             break
-        chosen.append(item)
-    return chosen
+        incarnation = row.incarnation
+        items.append(item)
+        mids.append(row.mid)
+    return Batch(incarnation, tuple(items), tuple(mids))
 
 
-def _item(row: StoredMutation) -> PushItem:
+def item_of(row: StoredMutation) -> PushItem:
     """The item as it was first made: its hash is in the chain, and the server keeps it."""
+    origin = None
+    if row.origin_incarnation is not None:
+        origin = Origin(row.origin_incarnation, row.origin_number or 0, row.origin_op or "")
     return PushItem(
-        mid=row.mid,
-        op="link" if row.op == "link" else "unlink",
+        mid=row.number,
+        op=row.op,
         v=row.v,
         token=row.token,
         sid=row.service_id,
         seen_seq=row.seen_seq,
         prev=row.prev,
         sealed=row.sealed,
+        origin=origin,
+        replaces=row.replaces,
     )
 
 
-def settle(connection: Connection, verdict: ItemVerdict, *, seq: int) -> None:
-    """Store a final verdict: the effect here gives way to the server's row, and the time goes."""
-    state, code = _outcome(verdict)
-    connection.execute(
-        update(StoredMutation)
-        .where(col(StoredMutation.mid) == verdict.mid)
-        .values(
-            state=state.value,
-            code=code.value if code else None,
-            queued_at=None,
-            acked_seq=seq,
-        )
-    )
-    if state is MutationState.DONE and verdict.row is None:
-        return  # in effect, and the reply shows no row: the effect here lasts until the next pull
-    # A later mutation of the same token may lie there by now; that one stays.
-    connection.exec_driver_sql("DELETE FROM local_link WHERE mid = ?", (verdict.mid,))
+def sealed_under(row: StoredMutation) -> Origin:
+    """Under which number and operation the item's seal was made: what it says when it goes again."""
+    return item_of(row).origin or Origin(row.incarnation, row.number, row.op)
 
 
-def _outcome(verdict: ItemVerdict) -> tuple[MutationState, Code | None]:
-    if verdict.verdict in ("applied", "already"):
-        return MutationState.DONE, None
-    if verdict.verdict == "conflict":
-        return MutationState.CONFLICT, _CONFLICT_CODES.get(
-            verdict.kind or "", Code.MUTATION_INVALID
-        )
-    if verdict.kind == "sid":
-        return MutationState.INVALID, Code.SERVICE_ID_MALFORMED
-    return MutationState.INVALID, Code.MUTATION_INVALID
-
-
-def count_try(connection: Connection, mids: Iterable[int]) -> int:
-    """Count a try that ended without verdict; park at `TRIES_MAX`. Returns how many were parked."""
-    chosen = list(mids)
-    waiting = col(StoredMutation.state) == MutationState.WAITING.value
-    among = col(StoredMutation.mid).in_(chosen)
-    connection.execute(
-        update(StoredMutation).where(among, waiting).values(tries=col(StoredMutation.tries) + 1)
-    )
-    parked = connection.execute(
-        update(StoredMutation)
-        .where(among, waiting, col(StoredMutation.tries) >= TRIES_MAX)
-        .values(state=MutationState.PARKED.value, code=Code.MUTATION_PARKED.value)
-    )
-    return int(parked.rowcount)
-
-
-def release(connection: Connection, mid: int) -> bool:
-    """Put a parked mutation back in line."""
-    done = connection.execute(
-        update(StoredMutation)
-        .where(
-            col(StoredMutation.mid) == mid,
-            col(StoredMutation.state) == MutationState.PARKED.value,
-        )
-        .values(state=MutationState.WAITING.value, code=None, tries=0)
-    )
-    return done.rowcount == 1
-
-
-def dismiss(connection: Connection, mid: int) -> bool:
-    """Take a refused mutation off the list: a person has looked. Its number stays as journal."""
-    refused = (MutationState.CONFLICT.value, MutationState.INVALID.value)
-    done = connection.execute(
-        update(StoredMutation)
-        .where(col(StoredMutation.mid) == mid, col(StoredMutation.state).in_(refused))
-        .values(state=MutationState.DONE.value)
-    )
-    return done.rowcount == 1
-
-
-def drop_settled_effects(connection: Connection) -> None:
-    """After a complete pull: what is answered has come back as the server's rows."""
-    connection.exec_driver_sql(
-        "DELETE FROM local_link WHERE mid NOT IN "
-        "(SELECT mid FROM outbox WHERE state <> 'done' AND state IN ('waiting', 'parked'))"
-    )
-
-
-def prune(connection: Connection, *, durable_through: int) -> None:
-    """Drop what a verified backup of the server holds."""
-    connection.execute(
-        delete(StoredMutation).where(
-            col(StoredMutation.state) == MutationState.DONE.value,
-            col(StoredMutation.acked_seq) <= durable_through,
-        )
-    )
+def mid_of_number(connection: Connection, incarnation: bytes, number: int) -> int | None:
+    """This counter's own number of what is called `number` on the wire."""
+    found = connection.exec_driver_sql(
+        "SELECT mid FROM outbox WHERE incarnation = ? AND number = ?", (incarnation, number)
+    ).scalar()
+    return None if found is None else int(found)
 
 
 def open_ones(connection: Connection, *, limit: int) -> Sequence[QueuedMutation]:
     """What is not done, oldest first."""
     rows = Session(connection).exec(
-        select(StoredMutation).where(_IS_OPEN).order_by(col(StoredMutation.mid)).limit(limit)
+        select(StoredMutation).where(IS_OPEN).order_by(col(StoredMutation.mid)).limit(limit)
     )
     return [_line(row) for row in rows]
 
@@ -274,7 +236,7 @@ def open_one(connection: Connection, mid: int) -> QueuedMutation | None:
         .exec(
             select(StoredMutation).where(
                 col(StoredMutation.mid) == mid,
-                _IS_OPEN,
+                IS_OPEN,
             )
         )
         .first()
@@ -290,6 +252,9 @@ def _line(row: StoredMutation) -> QueuedMutation:
         queued_at=_moment(row.queued_at),
         state=MutationState(row.state),
         code=Code(row.code) if row.code else None,
+        other_service_id=(
+            None if row.other_service_id is None else ServiceId(row.other_service_id)
+        ),
     )
 
 
@@ -299,7 +264,7 @@ def counts(connection: Connection) -> QueueCounts:
     oldest: int | None = None
     for state, number, first in connection.execute(
         select(col(StoredMutation.state), func.count(), func.min(col(StoredMutation.queued_at)))
-        .where(_IS_OPEN)
+        .where(IS_OPEN)
         .group_by(col(StoredMutation.state))
     ):
         if state == MutationState.WAITING.value:
@@ -313,3 +278,14 @@ def counts(connection: Connection) -> QueueCounts:
 
 def _moment(unix_seconds: int | None) -> datetime | None:
     return None if unix_seconds is None else datetime.fromtimestamp(unix_seconds, UTC)
+
+
+def count_in(connection: Connection, *states: MutationState) -> int:
+    """How many stand in one of these states, of the open ones."""
+    among = [state.value for state in states]
+    found = connection.execute(
+        select(func.count())
+        .select_from(StoredMutation)
+        .where(IS_OPEN, col(StoredMutation.state).in_(among))
+    )
+    return int(found.scalar_one())

@@ -36,8 +36,10 @@ class Progress:
     """How far the server's clock was ahead of this box's, when last told."""
     time_floor: int | None
     """Unix time that has certainly come, as far as this counter was running."""
-    push_blocked: bool
-    """This file came back from a copy: nothing may be sent."""
+    recover_due: bool
+    """This file may have come from a copy: its numbers are drawn anew before anything is sent."""
+    last_number: int
+    """Newest number given within the present incarnation."""
     parked_sent_at: int | None
     """Unix time when parked mutations last went again by themselves."""
     parked_next: int
@@ -46,7 +48,7 @@ class Progress:
 
 def read(connection: Connection) -> Progress:
     """How far this counter is."""
-    row = _row(connection)
+    row = row_of(connection)
     return Progress(
         epoch=row.epoch,
         cursor=row.cursor,
@@ -61,7 +63,8 @@ def read(connection: Connection) -> Progress:
         synced_at=row.synced_at,
         clock_offset=timedelta(milliseconds=row.clock_offset_ms),
         time_floor=row.time_floor,
-        push_blocked=bool(row.push_blocked),
+        recover_due=bool(row.recover_due),
+        last_number=row.last_number,
         parked_sent_at=row.parked_sent_at,
         parked_next=row.parked_next,
     )
@@ -74,7 +77,7 @@ def change(connection: Connection, **values: object) -> None:
 
 def start_tally(connection: Connection) -> Tally:
     """The sums as they stand, to be changed with `link` in this transaction."""
-    row = _row(connection)
+    row = row_of(connection)
     return Tally(digest=int.from_bytes(row.digest, "big"), rows=row.rows)
 
 
@@ -88,7 +91,8 @@ def save_tally(connection: Connection, tally: Tally, *, refused: int) -> None:
     )
 
 
-def _row(connection: Connection) -> StoredProgress:
+def row_of(connection: Connection) -> StoredProgress:
+    """The row itself."""
     return Session(connection).exec(select(StoredProgress)).one()
 
 

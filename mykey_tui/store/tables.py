@@ -65,6 +65,7 @@ class StoredMutation(StoreTable, table=True):
     __tablename__ = "outbox"
 
     mid: int = Field(primary_key=True)
+    """This counter's own number; what the wire calls `mid` is `number`, and that one may change."""
     op: str
     v: int
     token: bytes
@@ -79,6 +80,17 @@ class StoredMutation(StoreTable, table=True):
     """Unix time; only until the server has answered."""
     acked_seq: int | None = None
     """The scope's seq in the answer; the row goes when a verified backup holds it."""
+    incarnation: bytes = b""
+    number: int = 0
+    """Without gaps within an incarnation."""
+    origin_incarnation: bytes | None = None
+    """Under what the seal was made, where the item has been numbered anew since."""
+    origin_number: int | None = None
+    origin_op: str | None = None
+    replaces: str | None = None
+    """Of `replace` alone: the service ID that gives way."""
+    other_service_id: str | None = None
+    """Of a refusal (S-DUP), until somebody has looked: the service ID that the person has here."""
 
 
 class StoredIdentity(StoreTable, table=True):
@@ -100,6 +112,8 @@ class StoredIdentity(StoreTable, table=True):
     profile: str
     counter_name: str
     service_id_format: str
+    server_key: bytes | None = None
+    server_ca: bytes | None = None
 
 
 class StoredProgress(StoreTable, table=True):
@@ -125,9 +139,24 @@ class StoredProgress(StoreTable, table=True):
     clock_offset_ms: int = 0
     time_floor: int | None = None
     """Unix time that has certainly come: by the server's clock, noted every few minutes."""
-    push_blocked: int = 0
-    """1: this file came back from a copy, and its numbers may not be given out a second time."""
+    recover_due: int = 0
+    """1: this file may have come from a copy; nothing is sent until its numbers are drawn anew."""
     parked_sent_at: int | None = None
     """Unix time when parked mutations last went again by themselves: one time for all of them."""
     parked_next: int = 1
     """The mid from which they go on the next time, so that none is always the last."""
+    last_number: int = 0
+    """Newest number given within the present incarnation; `last_mid` counts through all of them."""
+    fingerprint: bytes | None = None
+    """Of the machine and the file, keyed: a copy on another machine or in another file has another."""
+    age_noted: float = 0
+    """Seconds since the last complete pull, when last noted."""
+    age_boot: str | None = None
+    age_boot_seconds: float = 0
+    """The boot-time clock at that moment."""
+    lookups: int = 0
+    """Look-ups since the last complete pull: a number, with no time and no person."""
+    green_seconds: int | None = None
+    refuse_seconds: int | None = None
+    lookups_max: int | None = None
+    """The provider's staleness policy, as the server last told."""

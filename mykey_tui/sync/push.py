@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import MyKeyError, ServerError
-from mykey_tui.store.counter_store import CounterStore, Settled
+from mykey_tui.store.counter_store import CounterStore
+from mykey_tui.store.queueing import Settled
 from mykey_tui.sync.client import PushRefusedError, ServerClient
 from mykey_tui.sync.exchange import LineBrokeError
 from mykey_tui.sync.plan import Limits, check_epoch

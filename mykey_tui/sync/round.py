@@ -78,18 +78,18 @@ def sync_round(
         if known.mark is not None and known.durable_through < hello.durable_through:
             # Nothing newer than what this counter was told of can be said to be safe.
             store.note_durable(min(hello.durable_through, known.mark.seq))
-        if not known.push_blocked and is_older_than_sent(hello, known):
-            store.block_pushes()
+        if not known.recover_due and is_older_than_sent(hello, known):
+            store.require_recovery()
             known = store.progress()
         pushed = (
-            Pushed() if known.push_blocked else push_queue(store, client, limits, pace or Pace())
+            Pushed() if known.recover_due else push_queue(store, client, limits, pace or Pace())
         )
         pulled = pull_scope(
             store, client, limits, epoch=hello.epoch, poll_first=pushed.requests == 0
         )
         # The server answers all else, so what failed alone failed by itself.
         parked = store.count_try(pushed.suspects) if pushed.suspects else 0
-        if known.push_blocked:
+        if known.recover_due:
             raise ServerError(Code.SERVER_RESET, "this store is older than what it has sent")
         if pushed.failure is not None:
             raise pushed.failure

@@ -19,18 +19,20 @@ ALLOWED = {
     "local_link": {"token", "service_id", "mid"},
     "outbox": {
         "mid", "op", "v", "token", "service_id", "prev", "sealed", "seen_seq", "state", "code",
-        "tries", "queued_at", "acked_seq",
+        "tries", "queued_at", "acked_seq", "incarnation", "number", "origin_incarnation",
+        "origin_number", "origin_op", "replaces", "other_service_id",
     },
     "identity": {
         "id", "device_id", "incarnation", "provider_id", "provider_name", "scope", "provider_key",
         "digest_key", "seal_key", "device_key", "server_url", "profile", "counter_name",
-        "service_id_format",
+        "service_id_format", "server_key", "server_ca",
     },
     "progress": {
         "id", "epoch", "cursor", "digest", "rows", "position_seq", "position_digest", "mark_seq",
         "mark_digest", "durable_through", "last_mid", "last_hash", "refused_rows", "synced_at",
         "clock_offset_ms", "parked_sent_at", "parked_next", "time_floor",
-        "push_blocked",
+        "recover_due", "last_number", "fingerprint", "age_noted", "age_boot", "age_boot_seconds",
+        "lookups", "green_seconds", "refuse_seconds", "lookups_max",
     },
 }  # fmt: skip
 

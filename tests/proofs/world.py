@@ -23,7 +23,7 @@ from sqlalchemy import Engine
 from mykey_server.app import create_app
 from mykey_server.core import Core
 from mykey_server.database import open_database, reading, writing
-from mykey_server.services import admin
+from mykey_server.services import admin, suspensions
 from mykey_server.services.enrol import CODE_LIFETIME, make_code
 from mykey_server.services.selfcheck import self_check
 from mykey_server.settings import Settings
@@ -175,7 +175,7 @@ class Server:
 
     def set_suspended(self, cn: str, *, suspended: bool) -> None:
         with writing(self.core.engine) as connection:
-            admin.set_suspended(connection, SubjectCn.parse(cn), suspended=suspended)
+            suspensions.set_suspended(connection, SubjectCn.parse(cn), suspended=suspended)
 
     def links(self) -> dict[str, str]:
         """Service ID of each person (subject CN) that has a live link, whatever its state."""
@@ -236,12 +236,14 @@ class Counter:
         return sorted([*self._items(), *self._items(parked=True)], key=lambda item: item.mid)
 
     def _items(self, *, whole_journal: bool = False, parked: bool = False) -> list[PushItem]:
-        return self.store.next_batch(
-            first=1,
-            items_max=ITEMS_MAX,
-            bytes_max=BYTES_MAX,
-            whole_journal=whole_journal,
-            parked=parked,
+        return list(
+            self.store.next_batch(
+                first=1,
+                items_max=ITEMS_MAX,
+                bytes_max=BYTES_MAX,
+                whole_journal=whole_journal,
+                parked=parked,
+            )
         )
 
 

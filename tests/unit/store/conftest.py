@@ -14,6 +14,7 @@ from mykey_tui.domain.digest import EMPTY_DIGEST, replace, weight
 from mykey_tui.domain.ids import DeviceId, Incarnation, LookupToken, ProviderId
 from mykey_tui.domain.service_id import ServiceIdFormat
 from mykey_tui.store.counter_store import CounterStore
+from mykey_tui.store.freshness import BootTime
 from mykey_tui.store.home import Home
 from mykey_tui.store.identity import Identity
 from mykey_tui.wire.messages import Row
@@ -27,12 +28,20 @@ class HandClock:
     def __init__(self) -> None:
         self.moment = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
         self.seconds = 1000.0
+        self.boot = "first"
 
     def now(self) -> datetime:
         return self.moment
 
     def monotonic(self) -> float:
         return self.seconds
+
+    def boot_time(self) -> BootTime:
+        return BootTime(self.boot, self.seconds)
+
+    def reboot(self) -> None:
+        self.boot += "'"
+        self.seconds = 0.0
 
     def pass_seconds(self, seconds: float) -> None:
         self.moment += timedelta(seconds=seconds)
@@ -70,7 +79,7 @@ def identity() -> Identity:
 
 @pytest.fixture
 def store(home: Home, identity: Identity, clock: HandClock) -> Iterator[CounterStore]:
-    store = CounterStore.create(home, identity, clock=clock)
+    store = CounterStore.create(home, identity, clock=clock, boot_time=clock.boot_time)
     yield store
     store.close()
 

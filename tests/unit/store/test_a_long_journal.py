@@ -24,10 +24,12 @@ def fill_journal(home: Home) -> None:
     with writing(engine) as connection:
         connection.exec_driver_sql(
             "INSERT INTO outbox (mid, op, v, token, service_id, prev, sealed, seen_seq, state, "
-            "tries, acked_seq) VALUES (?, 'link', 1, ?, '1', ?, ?, 0, 'done', 0, 1)",
-            [(n, os.urandom(16), bytes(32), bytes(1400)) for n in range(1, DONE_ROWS + 1)],
+            "tries, acked_seq, number) VALUES (?, 'link', 1, ?, '1', ?, ?, 0, 'done', 0, 1, ?)",
+            [(n, os.urandom(16), bytes(32), bytes(1400), n) for n in range(1, DONE_ROWS + 1)],
         )
-        connection.exec_driver_sql("UPDATE progress SET last_mid = ?", (DONE_ROWS,))
+        connection.exec_driver_sql(
+            "UPDATE progress SET last_mid = ?, last_number = ?", (DONE_ROWS, DONE_ROWS)
+        )
     engine.dispose()
 
 

@@ -14,8 +14,9 @@ from mykey_tui.domain.ids import LookupToken, ServiceId
 from mykey_tui.domain.link import LinkStatus
 from mykey_tui.store.counter_store import CounterStore
 from mykey_tui.store.home import Home
-from mykey_tui.store.outbox import TRIES_MAX, QueuedFrame
+from mykey_tui.store.outbox import QueuedFrame
 from mykey_tui.store.tables import MutationState
+from mykey_tui.store.verdicts import TRIES_MAX
 from mykey_tui.wire.messages import (
     FIRST_PREV,
     ItemVerdict,

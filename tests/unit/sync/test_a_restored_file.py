@@ -84,4 +84,4 @@ def test_a_restart_does_not_lift_the_block(site: Any, restored: Any) -> None:
 def test_a_counter_that_was_never_restored_is_not_blocked(counter: Any) -> None:
     counter.queue(1)
     counter.sync()
-    assert not counter.store.progress().push_blocked
+    assert not counter.store.progress().recover_due

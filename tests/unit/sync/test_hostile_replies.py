@@ -13,8 +13,8 @@ import zstandard
 
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import LineError, ServerError
-from mykey_tui.store.outbox import TRIES_MAX
 from mykey_tui.store.tables import MutationState
+from mykey_tui.store.verdicts import TRIES_MAX
 from mykey_tui.sync import exchange
 from mykey_tui.wire.messages import MSGPACK, PushRequest
 

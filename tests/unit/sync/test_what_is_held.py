@@ -14,8 +14,9 @@ import pytest
 from mykey_tui.domain.clock import Clock, SystemClock
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import ServerError
-from mykey_tui.store.outbox import PARKED_AGAIN_SECONDS, TRIES_MAX
+from mykey_tui.store.outbox import PARKED_AGAIN_SECONDS
 from mykey_tui.store.tables import MutationState
+from mykey_tui.store.verdicts import TRIES_MAX
 from mykey_tui.sync.plan import Limits, limits_of
 from mykey_tui.wire.messages import MSGPACK, HelloReply, PushRequest
 
