@@ -10,7 +10,7 @@ import platform
 import sys
 from typing import Any
 
-NAMES = ("card", "decision", "screen", "sync", "polls", "growth")
+NAMES = ("card", "decision", "screen", "sync", "polls", "growth", "kinto")
 
 
 def run(name: str) -> dict[str, Any]:
@@ -40,6 +40,10 @@ def run(name: str) -> dict[str, Any]:
             from bench import growth  # noqa: PLC0415
 
             return growth.measure()
+        case "kinto":
+            from bench import kinto  # noqa: PLC0415
+
+            return kinto.measure()
         case _:
             sys.exit(f"No such measurement: {name}. There are: {', '.join(NAMES)}")
 
