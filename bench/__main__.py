@@ -5,47 +5,23 @@ Names on the command line choose some of them: `python -m bench card sync`.
 
 from __future__ import annotations
 
+import importlib
 import json
 import platform
 import sys
 from typing import Any
 
 NAMES = ("card", "decision", "screen", "sync", "polls", "growth", "kinto")
+"""Modules of this package, each with `measure()`; imported when wanted, so that none weighs on
+another. `polls` wants wrk, `kinto` PostgreSQL."""
 
 
 def run(name: str) -> dict[str, Any]:
-    """One measurement; imported when wanted, so that none weighs on another."""
-    match name:
-        case "card":
-            from bench import card  # noqa: PLC0415
-
-            return card.measure()
-        case "decision":
-            from bench import decision  # noqa: PLC0415
-
-            return decision.measure()
-        case "screen":
-            from bench import screen  # noqa: PLC0415
-
-            return screen.measure()
-        case "sync":
-            from bench import sync  # noqa: PLC0415
-
-            return sync.measure()
-        case "polls":
-            from bench import polls  # noqa: PLC0415
-
-            return polls.measure()
-        case "growth":
-            from bench import growth  # noqa: PLC0415
-
-            return growth.measure()
-        case "kinto":
-            from bench import kinto  # noqa: PLC0415
-
-            return kinto.measure()
-        case _:
-            sys.exit(f"No such measurement: {name}. There are: {', '.join(NAMES)}")
+    """One measurement."""
+    if name not in NAMES:
+        sys.exit(f"No such measurement: {name}. There are: {', '.join(NAMES)}")
+    figures: dict[str, Any] = importlib.import_module(f"bench.{name}").measure()
+    return figures
 
 
 if __name__ == "__main__":
