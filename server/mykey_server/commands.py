@@ -19,6 +19,7 @@ from mykey_server.migrations import HEAD, migrate
 from mykey_server.services import admin, selfcheck
 from mykey_server.services.enrol import make_code
 from mykey_server.services.site import open_site
+from mykey_server.services.suspensions import set_suspended
 from mykey_server.tables.terminal import TERMINAL_ACTIVE, TERMINAL_RETIRED
 from mykey_server.tls import TlsError
 from mykey_server.tls_commands import pin_facts, run_tls
@@ -156,9 +157,7 @@ def _link_list(engine: Engine, parsed: argparse.Namespace) -> Any:  # noqa: ANN4
 def _suspend(*, suspended: bool) -> Callable[[Engine, argparse.Namespace], Any]:
     def run(engine: Engine, parsed: argparse.Namespace) -> Any:  # noqa: ANN401
         cn = SubjectCn(MyKeyId.parse(parsed.mykey_id), TerminalCode.parse(parsed.terminal_code))
-        moved = write(
-            engine, lambda connection: admin.set_suspended(connection, cn, suspended=suspended)
-        )
+        moved = write(engine, lambda connection: set_suspended(connection, cn, suspended=suspended))
         return {"status": "suspended" if suspended else "active", "moved": moved}
 
     return run

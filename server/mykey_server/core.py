@@ -12,10 +12,12 @@ from sqlalchemy import Engine
 from mykey_server.database import DatabaseError, open_database, reading
 from mykey_server.migrations import migrate
 from mykey_server.problem import ProblemError
+from mykey_server.rate import DeviceBuckets
 from mykey_server.services.cards import TrustedCards
 from mykey_server.services.site import Site, open_site
 from mykey_server.settings import Settings
 from mykey_server.tables.allowed import columns_not_allowed
+from mykey_server.waiting import Waiters
 from mykey_tui.domain.clock import Clock
 from mykey_tui.wire.problems import ProblemType
 
@@ -43,6 +45,8 @@ class Core:
         self.clock = clock
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writer")
         self._waiting = 0
+        self.waiters = Waiters()
+        self.buckets = DeviceBuckets()
 
     async def write(self, work: Callable[[], _Result]) -> _Result:
         """Run `work` in the writer's thread. Raises `ProblemError` (`BUSY`) when too many wait."""

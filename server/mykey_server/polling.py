@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 import msgspec
-from sqlalchemy import bindparam, select, true
+from sqlalchemy import Select, bindparam, select, true
 from sqlmodel import col
 from starlette.types import Receive, Scope, Send
 
@@ -23,7 +23,8 @@ from mykey_server.problem import ProblemError
 from mykey_server.reply import problem_reply
 from mykey_server.services.terminals import find_terminal, refuse_unless_active
 from mykey_server.tables.site import ScopeTable, SiteTable
-from mykey_tui.wire.messages import JSON, SUSPENSION_PREFIX, PollReply
+from mykey_server.tables.suspension import SuspensionScopeTable
+from mykey_tui.wire.messages import JSON, PollReply
 from mykey_tui.wire.poll import verify_poll
 from mykey_tui.wire.problems import ProblemType
 from mykey_tui.wire.signature import SignatureError
@@ -37,12 +38,21 @@ _QUERY_PREFIX = b"scope="
 _WANTED = (b"signature-input", b"signature", b"if-none-match", b"host")
 _HEADER_BYTES_MAX = 1024
 
-_STATE = (
+_STATE: Select[int, bytes, int, bytes, str] = (
     select(
-        col(ScopeTable.scope), col(ScopeTable.seq), col(ScopeTable.digest), col(SiteTable.epoch)
+        col(ScopeTable.seq),
+        col(ScopeTable.digest),
+        col(SuspensionScopeTable.seq).label("suspension_seq"),
+        col(SuspensionScopeTable.digest).label("suspension_digest"),
+        col(SiteTable.epoch),
     )
-    .join_from(ScopeTable, SiteTable, true())  # the site has one row
-    .where(col(ScopeTable.scope).in_(bindparam("scopes", expanding=True)))
+    .join_from(
+        ScopeTable,
+        SuspensionScopeTable,
+        col(SuspensionScopeTable.scope) == col(ScopeTable.scope),
+    )
+    .join(SiteTable, true())  # the site has one row
+    .where(col(ScopeTable.scope) == bindparam("scope"))
 )
 
 _T = TypeVar("_T")
@@ -131,21 +141,15 @@ class Polls:
             terminal = find_terminal(connection, device_id)
         if terminal is None:
             raise ProblemError(ProblemType.SIGNATURE)
-        refuse_unless_active(terminal.status)
+        refuse_unless_active(terminal, self._core.site)
         return terminal.scope
 
     def _read_state(self, scope: str) -> _State:
-        names = [scope, SUSPENSION_PREFIX + scope]
         with reading(self._core.engine) as connection:
-            rows = {row.scope: row for row in connection.execute(_STATE, {"scopes": names})}
-        own, suspensions = rows[scope], rows.get(SUSPENSION_PREFIX + scope)
-        reply = PollReply(
-            epoch=own.epoch,
-            seq=own.seq,
-            suspension_seq=None if suspensions is None else suspensions.seq,
-        )
-        ending = "" if suspensions is None else f".{suspensions.seq}.{suspensions.digest.hex()}"
-        etag = f'"{own.epoch}.{own.seq}.{own.digest.hex()}{ending}"'
+            row = connection.execute(_STATE, {"scope": scope}).one()
+        reply = PollReply(epoch=row.epoch, seq=row.seq, suspension_seq=row.suspension_seq)
+        own = f"{row.epoch}.{row.seq}.{row.digest.hex()}"
+        etag = f'"{own}.{row.suspension_seq}.{row.suspension_digest.hex()}"'
         return _State(etag.encode("ascii"), msgspec.json.encode(reply))
 
 

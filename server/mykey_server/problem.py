@@ -10,14 +10,22 @@ class ProblemError(MyKeyError):
     """The request as a whole is refused. Carries nothing that the request said."""
 
     def __init__(
-        self, problem: ProblemType, *, epoch: str | None = None, action: str | None = None
+        self,
+        problem: ProblemType,
+        *,
+        epoch: str | None = None,
+        action: str | None = None,
+        reason: str | None = None,
+        proof: bytes | None = None,
     ) -> None:
         super().__init__(problem.type_name)
         self.problem = problem
         self.epoch = epoch
         self.action = action
+        self.reason = reason
+        self.proof = proof
 
 
-def reset(*, epoch: str, action: str) -> ProblemError:
+def reset(*, epoch: str, action: str, reason: str) -> ProblemError:
     """The counter's place is not in this server's history; `action` is what it should do."""
-    return ProblemError(ProblemType.RESET, epoch=epoch, action=action)
+    return ProblemError(ProblemType.RESET, epoch=epoch, action=action, reason=reason)

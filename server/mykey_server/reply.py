@@ -27,6 +27,7 @@ _TITLES = {
     ProblemType.MALFORMED: "The request could not be read",
     ProblemType.CODE_REFUSED: "This enrolment code is wrong, used, or its time is over",
     ProblemType.TOO_MANY_TRIES: "Too many wrong tries; wait, or ask for a new code",
+    ProblemType.SLOW_DOWN: "Too many requests from this counter; wait",
     ProblemType.UNSIGNED: "The request is not signed",
     ProblemType.SIGNATURE: "The signature is not valid",
     ProblemType.CLOCK: "The signature's time is not the server's",
@@ -40,6 +41,7 @@ _TITLES = {
 }
 
 _WITH_TIME = frozenset({ProblemType.CLOCK, ProblemType.RETIRED, ProblemType.RESET})
+_PASSING = frozenset({ProblemType.BUSY, ProblemType.SLOW_DOWN})
 _HEADERS = {
     "Cache-Control": "no-store",
     "Vary": "Accept, Accept-Encoding",
@@ -47,13 +49,18 @@ _HEADERS = {
 }
 
 
-def reply(request: Request, message: msgspec.Struct) -> Response:
+def not_modified(etag: str) -> Response:
+    """What the counter has is what there is."""
+    return Response(status_code=304, headers=_HEADERS | {"ETag": etag})
+
+
+def reply(request: Request, message: msgspec.Struct, *, etag: str | None = None) -> Response:
     """Encode a message as the counter asked for it: msgpack or JSON, zstd or gzip or neither."""
     if MSGPACK in request.headers.get("accept", ""):
         media_type, body = MSGPACK, msgspec.msgpack.encode(message)
     else:
         media_type, body = JSON, msgspec.json.encode(message)
-    headers = dict(_HEADERS)
+    headers = _HEADERS | ({} if etag is None else {"ETag": etag})
     if len(body) >= COMPRESS_FROM_BYTES:
         encoding = _best_encoding(request.headers.get("accept-encoding", ""))
         if encoding == "zstd":
@@ -75,9 +82,11 @@ def problem_reply(error: ProblemError, *, now: datetime) -> Response:
         server_time=now.isoformat() if problem in _WITH_TIME else None,
         epoch=error.epoch,
         action=error.action,
+        reason=error.reason,
+        proof=error.proof,
     )
     headers = dict(_HEADERS)
-    if problem is ProblemType.BUSY:
+    if problem in _PASSING:
         headers["Retry-After"] = "1"
     return Response(
         msgspec.json.encode(body),

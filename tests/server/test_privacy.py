@@ -24,15 +24,19 @@ SEED = "1C2410DF79DGEL07202002B"
 
 COLUMNS = """
 alembic_version: version_num
+backup: name scope seq
 enrolment_code: device_id expires_at prefix scope secret_tag wrong_tries
 held: device_id incarnation mid sid_tag token_tag
 link: binding my_key_id scope seq service_id status terminal_code token
 mutation: device_id incarnation item_hash kind mid verdict
-my_key_id: certificate_tag kind my_key_id origin status terminal_code
-provider: digest_key lookup_key name profile provider_id scope service_id_format
-scope: digest horizon scope seq
+my_key_id: certificate_tag kind my_key_id origin status successor_code successor_id terminal_code
+provider: digest_key green_s lookup_key lookups_max name profile provider_id refuse_s scope service_id_format
+scope: buckets digest durable_through horizon scope seq
 scope_history: digest scope seq
-site: epoch number seal_key tag_key
+site: epoch number seal_key sign_key tag_key
+suspension: scope seq status token
+suspension_history: digest scope seq
+suspension_scope: buckets digest horizon scope seq total
 terminal: device_id name public_key scope status
 """
 """Whoever makes this test pass after adding a column has read rule 2: there is no history."""

@@ -54,7 +54,7 @@ def test_the_file_is_for_its_owner_alone(tmp_path: Path) -> None:
 def test_a_broken_constraint_arrives_as_sqlalchemys_own_error(tmp_path: Path) -> None:
     engine = open_database(tmp_path / "server.db")
     migrate(engine)
-    statement = "INSERT INTO site VALUES (1, 'e', x'00', x'00')"
+    statement = "INSERT INTO site VALUES (1, 'e', x'00', x'00', x'00')"
     with pytest.raises(IntegrityError), writing(engine) as connection:
         connection.exec_driver_sql(statement)
         connection.exec_driver_sql(statement)

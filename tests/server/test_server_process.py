@@ -211,7 +211,7 @@ def test_links_are_listed_suspended_and_resumed(
     }  # fmt: skip
     assert mykey_server(database, "suspend", *SEED)["moved"] == ["A-alpha1-0001"]
     (row,) = mykey_server(database, "link", "list")
-    assert (row["status"], row["seq"]) == ("suspended", 2)
+    assert (row["status"], row["seq"]) == ("suspended", 1)
     mykey_server(database, "resume", *SEED)
     (terminal,) = mykey_server(database, "terminal", "list")
     assert (terminal["name"], terminal["status"]) == ("till 1", "active")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from mykey_server.tables import management, site, terminal  # noqa: F401 - they fill METADATA
+from mykey_server.tables import management, site, suspension, terminal  # noqa: F401 - they fill METADATA
 from mykey_server.tables.base import METADATA
 
 context.configure(

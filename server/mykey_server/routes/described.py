@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -10,6 +11,7 @@ from mykey_tui.wire.messages import (
     JSON,
     MSGPACK,
     PROBLEM_JSON,
+    DigestReply,
     EnrolReply,
     EnrolRequest,
     HeadReply,
@@ -18,10 +20,15 @@ from mykey_tui.wire.messages import (
     Problem,
     PushReply,
     PushRequest,
+    RecoverReply,
+    RecoverRequest,
+    SnapshotReply,
 )
 
 _TEMPLATE = "#/components/schemas/{name}"
+_TEXT = {"type": "string"}
 _MESSAGES = (
+    DigestReply,
     EnrolReply,
     EnrolRequest,
     HeadReply,
@@ -30,6 +37,9 @@ _MESSAGES = (
     Problem,
     PushReply,
     PushRequest,
+    RecoverReply,
+    RecoverRequest,
+    SnapshotReply,
 )
 
 
@@ -40,9 +50,12 @@ def schemas() -> dict[str, Any]:
 
 
 def described(
-    answer: type[msgspec.Struct], question: type[msgspec.Struct] | None = None
+    answer: type[msgspec.Struct],
+    question: type[msgspec.Struct] | None = None,
+    *,
+    query: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Arguments for a route: what it answers, and what it takes."""
+    """Arguments for a route: what it answers, and what it takes as its body and in its query."""
     described: dict[str, Any] = {
         "response_model": None,
         "responses": {
@@ -50,10 +63,16 @@ def described(
             "4XX": {"description": "Refused", "content": _content(Problem, PROBLEM_JSON)},
         },
     }
+    extra: dict[str, Any] = {}
     if question is not None:
-        described["openapi_extra"] = {
-            "requestBody": {"required": True, "content": _content(question, JSON, MSGPACK)}
-        }
+        extra["requestBody"] = {"required": True, "content": _content(question, JSON, MSGPACK)}
+    if query:
+        extra["parameters"] = [
+            {"name": name, "in": "query", "required": name == "scope", "schema": _TEXT}
+            for name in query
+        ]
+    if extra:
+        described["openapi_extra"] = extra
     return described
 
 

@@ -16,8 +16,9 @@ from mykey_server.problem import ProblemError
 from mykey_server.rate import RefusedTries
 from mykey_server.reply import reply
 from mykey_server.routes.described import described
+from mykey_server.services import backups
 from mykey_server.services.enrol import redeem
-from mykey_server.services.site import find_provider
+from mykey_server.services.site import find_provider, read_epoch
 from mykey_server.services.verdicts import last_mid
 from mykey_tui.wire.messages import (
     BODY_BYTES_MAX,
@@ -27,6 +28,7 @@ from mykey_tui.wire.messages import (
     SCHEMA,
     EnrolReply,
     EnrolRequest,
+    Feature,
     HelloReply,
     Limits,
 )
@@ -48,7 +50,9 @@ def routes(core: Core) -> APIRouter:
         incarnation = _incarnation(request.query_params.get("incarnation"))
         device_id = spoken.terminal.device_id
         with reading(core.engine) as connection:
+            epoch = read_epoch(connection)
             provider = find_provider(connection, spoken.terminal.scope)
+            durable_through = backups.durable_through(connection, provider.scope)
             newest = 0 if incarnation is None else last_mid(connection, device_id, incarnation)
         return reply(
             request,
@@ -56,15 +60,18 @@ def routes(core: Core) -> APIRouter:
                 proto=[PROTOCOL_VERSION],
                 schema=SCHEMA,
                 min_schema=SCHEMA,
-                epoch=core.site.epoch,
+                epoch=epoch,
                 server_time=core.clock.now().isoformat(),
                 limits=Limits(
                     page_rows=PAGE_ROWS_MAX, push_items=PUSH_ITEMS_MAX, body_bytes=BODY_BYTES_MAX
                 ),
                 poll_after_s=POLL_AFTER_SECONDS,
-                durable_through=0,
+                durable_through=durable_through,
                 last_mid=newest,
                 profile=provider.profile,
+                features=[feature.value for feature in Feature if feature is not Feature.ORIGIN],
+                server_key=core.site.server_key,
+                staleness=provider.staleness,
                 poll_key=core.site.poll_key(device_id),
             ),
         )

@@ -4,28 +4,18 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, true, update
+from sqlalchemy import Connection, and_, func, insert, select, true, update
 from sqlmodel import col
 
-from mykey_server.services.holdings import (
-    Held,
-    Holdings,
-    lock_head,
-    read_head,
-    read_links_of,
-    write_holdings,
-)
-from mykey_server.services.site import PROFILES, Provider, all_providers
-from mykey_server.tables.management import (
-    PERSON_ACTIVE,
-    PERSON_SUSPENDED,
-    LinkTable,
-    PersonTable,
-)
+from mykey_server.services.feeds import EMPTY_BUCKETS, LINKS
+from mykey_server.services.site import PROFILES, all_providers
+from mykey_server.tables.base import table_of
+from mykey_server.tables.management import LinkTable
 from mykey_server.tables.site import ProviderTable, ScopeTable
+from mykey_server.tables.suspension import SuspensionScopeTable, SuspensionTable
 from mykey_server.tables.terminal import (
     TERMINAL_ACTIVE,
     TERMINAL_QUARANTINED,
@@ -35,14 +25,21 @@ from mykey_server.tables.terminal import (
 )
 from mykey_tui.domain.digest import DIGEST_KEY_LENGTH, EMPTY_DIGEST
 from mykey_tui.domain.errors import MyKeyError
-from mykey_tui.domain.ids import ProviderId, SubjectCn
+from mykey_tui.domain.fingerprint import words_of
+from mykey_tui.domain.ids import ProviderId
 from mykey_tui.domain.link import LinkStatus
 from mykey_tui.domain.service_id import ServiceIdFormat
 from mykey_tui.domain.text import safe
 from mykey_tui.domain.tokens import PROVIDER_KEY_LENGTH, same_secret
+from mykey_tui.wire.messages import Staleness
 
 PROVIDER_NAME_LENGTH_MAX = 64
+STALENESS = Staleness(green_s=24 * 3600, refuse_s=72 * 3600, lookups_max=2000)
+"""What a provider's counters keep to until the operator says otherwise."""
+REFUSE_SECONDS_MAX = 7 * 24 * 3600
+LOOKUPS_MAX = 1_000_000
 
+_flags = table_of(SuspensionTable)
 _TERMINAL_STATES = {
     TERMINAL_ACTIVE: "active",
     TERMINAL_RETIRED: "retired",
@@ -109,10 +106,40 @@ def add_provider(
             profile=profile,
             lookup_key=keys.lookup,
             digest_key=keys.digest,
+            green_s=STALENESS.green_s,
+            refuse_s=STALENESS.refuse_s,
+            lookups_max=STALENESS.lookups_max,
         )
     )
+    for table, more in ((ScopeTable, {"durable_through": 0}), (SuspensionScopeTable, {"total": 0})):
+        connection.execute(
+            insert(table).values(
+                scope=provider_id.alias,
+                seq=0,
+                horizon=0,
+                digest=EMPTY_DIGEST,
+                buckets=EMPTY_BUCKETS,
+                **more,
+            )
+        )
+
+
+def set_staleness(connection: Connection, scope: str, staleness: Staleness) -> None:
+    """Say how old a provider's rows may be at its counters; they learn it with their next round."""
+    if not 0 < staleness.green_s <= staleness.refuse_s <= REFUSE_SECONDS_MAX:
+        raise AdminRefusedError(
+            "staleness-out-of-range", "green comes before refuse, and refuse within 7 days"
+        )
+    if not 0 < staleness.lookups_max <= LOOKUPS_MAX:
+        raise AdminRefusedError("staleness-out-of-range", f"1 to {LOOKUPS_MAX} look-ups")
     connection.execute(
-        insert(ScopeTable).values(scope=provider_id.alias, seq=0, horizon=0, digest=EMPTY_DIGEST)
+        update(ProviderTable)
+        .where(col(ProviderTable.scope) == scope)
+        .values(
+            green_s=staleness.green_s,
+            refuse_s=staleness.refuse_s,
+            lookups_max=staleness.lookups_max,
+        )
     )
 
 
@@ -135,7 +162,7 @@ def list_providers(connection: Connection) -> list[dict[str, Any]]:
             "name": provider.name,
             "service_id_format": provider.service_id_format.text,
             "profile": provider.profile,
-            "seq": read_head(connection, provider.scope).seq,
+            "seq": LINKS.head(connection, provider.scope).seq,
         }
         for provider in all_providers(connection)
     ]
@@ -152,6 +179,7 @@ def list_terminals(connection: Connection) -> list[dict[str, Any]]:
             col(TerminalTable.device_id),
             col(TerminalTable.name),
             col(TerminalTable.status),
+            col(TerminalTable.public_key),
             col(ProviderTable.provider_id),
         )
         .join(ProviderTable, col(ProviderTable.scope) == col(TerminalTable.scope))
@@ -164,6 +192,7 @@ def list_terminals(connection: Connection) -> list[dict[str, Any]]:
             "provider_id": row.provider_id,
             "status": _TERMINAL_STATES[row.status],
             "held": held.get(row.device_id, 0),
+            "words": words_of(row.public_key),
         }
         for row in rows
     ]
@@ -195,9 +224,18 @@ def list_links(connection: Connection, scope: str | None) -> Iterator[dict[str, 
             col(ProviderTable.provider_id),
             col(LinkTable.service_id),
             col(LinkTable.status),
+            _flags.c.status.label("flag"),
             col(LinkTable.seq),
         )
         .join(ProviderTable, col(ProviderTable.scope) == col(LinkTable.scope))
+        .outerjoin(
+            _flags,
+            and_(
+                _flags.c.scope == col(LinkTable.scope),
+                _flags.c.token == col(LinkTable.token),
+                _flags.c.status == LinkStatus.SUSPENDED.value,
+            ),
+        )
         .where(
             col(LinkTable.status) != LinkStatus.REMOVED.value,
             true() if scope is None else col(LinkTable.scope) == scope,
@@ -210,44 +248,6 @@ def list_links(connection: Connection, scope: str | None) -> Iterator[dict[str, 
             "terminal_code": row.terminal_code,
             "provider_id": row.provider_id,
             "service_id": row.service_id,
-            "status": LinkStatus(row.status).name.lower(),
+            "status": LinkStatus(row.flag or row.status).name.lower(),
             "seq": row.seq,
         }
-
-
-def set_suspended(connection: Connection, cn: SubjectCn, *, suspended: bool) -> list[str]:
-    """Suspend or resume a registered MyKey ID at every provider; return the scopes that moved."""
-    changed = connection.execute(
-        update(PersonTable)
-        .where(
-            col(PersonTable.my_key_id) == cn.my_key_id.text,
-            col(PersonTable.terminal_code) == cn.terminal_code.text,
-        )
-        .values(status=PERSON_SUSPENDED if suspended else PERSON_ACTIVE)
-    )
-    if changed.rowcount != 1:
-        raise AdminRefusedError("not-registered", "this MyKey ID is not registered")
-    status = LinkStatus.SUSPENDED if suspended else LinkStatus.ACTIVE
-    return [
-        provider.scope
-        for provider in all_providers(connection)
-        if _set_link_status(connection, provider, cn, status)
-    ]
-
-
-def _set_link_status(
-    connection: Connection, provider: Provider, cn: SubjectCn, status: LinkStatus
-) -> bool:
-    head = lock_head(connection, provider.scope)
-    holdings = read_links_of(connection, provider.scope, cn)
-    for held in list(holdings.rows.values()):
-        if held.row.status in {LinkStatus.ACTIVE, LinkStatus.SUSPENDED}:
-            _move(holdings, held, status)
-    write_holdings(connection, provider, head, holdings)
-    return bool(holdings.before)
-
-
-def _move(holdings: Holdings, held: Held, status: LinkStatus) -> None:
-    if held.row.status is status:
-        return
-    holdings.put(replace(held, row=replace(held.row, status=status)))

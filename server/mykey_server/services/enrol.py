@@ -172,4 +172,5 @@ def _reply(site: Site, provider: Provider, device_id: str, now: datetime) -> Enr
         service_id_format=provider.service_id_format.text,
         server_time=now.astimezone(UTC).isoformat(),
         profile=provider.profile,
+        server_key=site.server_key,
     )

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from sqlalchemy import Connection, Row, and_, bindparam, delete, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, delete, insert, or_, select
 from sqlmodel import col
 
+from mykey_server.services.feeds import LINKS, Change, Head
 from mykey_server.services.site import Provider
 from mykey_server.tables.base import table_of
 from mykey_server.tables.management import KIND_CHOSEN, LinkTable, PersonTable
-from mykey_server.tables.site import ScopeHistoryTable, ScopeTable
 from mykey_tui.domain import digest
 from mykey_tui.domain.ids import Binding, LookupToken, MyKeyId, ServiceId, SubjectCn, TerminalCode
 from mykey_tui.domain.link import LinkRow, LinkStatus
@@ -93,31 +93,6 @@ class Holdings:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
-    """Where a scope stands."""
-
-    seq: int
-    horizon: int
-    digest: bytes
-
-
-def read_head(connection: Connection, scope: str) -> Head:
-    """The scope's counter row."""
-    row = connection.execute(_HEAD, {"scope": scope}).one()
-    return Head(row.seq, row.horizon, row.digest)
-
-
-def lock_head(connection: Connection, scope: str) -> Head:
-    """The scope's counter row, and from here on no other writer in this scope until the commit.
-
-    Taken first: whatever is read after it stands still (docs/adr/0013-postgresql.md). On SQLite
-    the transaction has the file alone anyway.
-    """
-    row = connection.execute(_HEAD_LOCKED, {"scope": scope}).one()
-    return Head(row.seq, row.horizon, row.digest)
-
-
 def read_holdings(
     connection: Connection,
     scope: str,
@@ -162,7 +137,7 @@ def write_holdings(
 ) -> Head:
     """Write what changed, each changed row under a seq of its own, and return the new head.
 
-    The counter row moves last, once; who decides has it locked since `lock_head`.
+    The counter row moves last, once; who decides has it locked since `LINKS.lock`.
     """
     if holdings.new_people:
         connection.execute(_NEW_PERSON, [_person_values(person) for person in holdings.new_people])
@@ -172,36 +147,24 @@ def write_holdings(
         replace(holdings.rows[token], row=replace(holdings.rows[token].row, seq=head.seq + number))
         for number, token in enumerate(holdings.before, start=1)
     ]
-    new_digest = head.digest
-    for held, old in zip(changed, holdings.before.values(), strict=True):
-        new_digest = digest.replace(
-            new_digest,
+    changes = [
+        Change(
+            held.row.token,
             removed=0 if old is None else digest.row_weight(provider.digest_key, old.row),
             added=digest.row_weight(provider.digest_key, held.row),
         )
-        holdings.rows[held.row.token] = held
-    seq = _write_links(connection, provider.scope, changed, new_digest)
-    return replace(head, seq=seq, digest=new_digest)
-
-
-def _write_links(connection: Connection, scope: str, changed: list[Held], new_digest: bytes) -> int:
-    seq: int = connection.execute(
-        _MOVE_HEAD, {"where": scope, "count": len(changed), "digest": new_digest}
-    ).scalar_one()
+        for held, old in zip(changed, holdings.before.values(), strict=True)
+    ]
+    holdings.rows.update((held.row.token, held) for held in changed)
+    head = LINKS.move(connection, provider.scope, head, changes)
     # Deleted first: within a batch a service ID may move from one row to another.
     tokens = [held.row.token for held in changed]
-    connection.execute(_DELETE_LINKS, {"scope": scope, "tokens": tokens})
-    connection.execute(_NEW_LINK, [_values(scope, held) for held in changed])
-    connection.execute(_NEW_PLACE, {"scope": scope, "seq": seq, "digest": new_digest})
-    return seq
+    connection.execute(_DELETE_LINKS, {"scope": provider.scope, "tokens": tokens})
+    connection.execute(_NEW_LINK, [_values(provider.scope, held) for held in changed])
+    return head
 
 
 # Built once: building a statement costs more than running it.
-_HEAD = select(col(ScopeTable.seq), col(ScopeTable.horizon), col(ScopeTable.digest)).where(
-    col(ScopeTable.scope) == bindparam("scope")
-)
-_HEAD_LOCKED = _HEAD.with_for_update()
-
 _LINK = select(
     col(LinkTable.token),
     col(LinkTable.my_key_id),
@@ -237,19 +200,12 @@ _PEOPLE = _PERSON.where(
     col(PersonTable.my_key_id).in_(bindparam("ids", expanding=True))
 ).with_for_update(read=True)
 
-_links, _scopes = table_of(LinkTable), table_of(ScopeTable)
+_links = table_of(LinkTable)
 _NEW_PERSON = insert(table_of(PersonTable))
 _NEW_LINK = insert(_links)
-_NEW_PLACE = insert(table_of(ScopeHistoryTable))
 _DELETE_LINKS = delete(_links).where(
     _links.c.scope == bindparam("scope"),
     _links.c.token.in_(bindparam("tokens", expanding=True)),
-)
-_MOVE_HEAD = (
-    update(_scopes)
-    .where(_scopes.c.scope == bindparam("where"))
-    .values(seq=_scopes.c.seq + bindparam("count"), digest=bindparam("digest"))
-    .returning(_scopes.c.seq)
 )
 
 

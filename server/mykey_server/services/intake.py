@@ -11,23 +11,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from sqlalchemy import Connection, Engine, bindparam, select, update
+from sqlalchemy import Connection, Engine, update
 from sqlmodel import col
 
 from mykey_server.database import UNIQUE_VIOLATION, reading, write
-from mykey_server.problem import ProblemError, reset
+from mykey_server.problem import ProblemError
 from mykey_server.services.cards import TrustedCards
 from mykey_server.services.decide import HELD, UNDECIDABLE, Proof, Proven, decide
+from mykey_server.services.feeds import LINKS
 from mykey_server.services.held import HeldItems
 from mykey_server.services.holdings import (
     Held,
     Holdings,
-    lock_head,
     read_holdings,
     write_holdings,
 )
+from mykey_server.services.positions import check_position
 from mykey_server.services.prove import in_isolation, prove
-from mykey_server.services.site import Provider, Site, find_provider
+from mykey_server.services.site import Provider, Site, find_provider, read_epoch
 from mykey_server.services.terminals import Terminal, check_status
 from mykey_server.services.verdicts import (
     Known,
@@ -36,15 +37,12 @@ from mykey_server.services.verdicts import (
     replace_held,
     store_new,
 )
-from mykey_server.tables.site import ScopeHistoryTable
 from mykey_server.tables.terminal import TERMINAL_QUARANTINED, TerminalTable
-from mykey_tui.domain.digest import EMPTY_DIGEST
 from mykey_tui.domain.errors import MyKeyError
 from mykey_tui.domain.ids import LookupToken
 from mykey_tui.wire.messages import (
     FIRST_PREV,
     ItemVerdict,
-    Position,
     PushItem,
     PushReply,
     PushRequest,
@@ -55,12 +53,6 @@ from mykey_tui.wire.problems import ProblemType
 
 RETRY_AFTER_SECONDS = 1.0
 """An item behind a gap only waits for the ones before it, which the counter sends at once."""
-
-
-_PLACE = select(col(ScopeHistoryTable.digest)).where(
-    col(ScopeHistoryTable.scope) == bindparam("scope"),
-    col(ScopeHistoryTable.seq) == bindparam("seq"),
-)
 
 
 class _ClonedError(MyKeyError):
@@ -127,10 +119,11 @@ def _apply(
     proofs: dict[int, Proof],
     now: datetime,
 ) -> PushReply:
-    head = lock_head(connection, provider.scope)
+    head = LINKS.lock(connection, provider.scope)
     check_status(connection, request.device)
+    epoch = read_epoch(connection)
     for position in (request.base, request.mark):
-        check_position(connection, site, provider.scope, position)
+        check_position(connection, LINKS, provider.scope, head=head, epoch=epoch, position=position)
     batch = _sort(connection, request)
     holdings = read_holdings(
         connection,
@@ -144,24 +137,13 @@ def _apply(
     head = write_holdings(connection, provider, head, holdings)
     _store(connection, request, batch, waiting)
     return PushReply(
-        epoch=site.epoch,
+        epoch=epoch,
         seq=head.seq,
         digest=head.digest,
         server_time=now.isoformat(),
         items=[_verdict(item, batch, holdings) for item in request.items],
         expect_mid=batch.expect_mid,
     )
-
-
-def check_position(
-    connection: Connection, site: Site, scope: str, position: Position | None
-) -> None:
-    """Compare a place that a counter was told of with this history. Raises `RESET`."""
-    if position is None or (position.seq == 0 and position.digest == EMPTY_DIGEST):
-        return
-    found = connection.execute(_PLACE, {"scope": scope, "seq": position.seq}).scalar()
-    if position.epoch != site.epoch or found != position.digest:
-        raise reset(epoch=site.epoch, action="snapshot")
 
 
 def _sort(connection: Connection, request: PushRequest) -> _Sorted:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import sqlcipher3.dbapi2
-from sqlalchemy import Connection, Engine, func, select, text
-from sqlmodel import col
+from sqlalchemy import Connection, Engine, bindparam, func, select, text
 
 from mykey_server.database import reading
-from mykey_server.services.holdings import read_head
+from mykey_server.services.feeds import FEEDS, Feed
 from mykey_server.services.site import Provider, all_providers
 from mykey_server.tables.allowed import columns_not_allowed
-from mykey_server.tables.management import LinkTable
-from mykey_server.tables.site import ScopeHistoryTable
 from mykey_tui.domain import digest
+from mykey_tui.wire.messages import BUCKETS
+
+_ROWS_AT_ONCE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,8 @@ def self_check(engine: Engine) -> list[Finding]:
             ),
         ]
         for provider in all_providers(connection):
-            findings += _check_scope(connection, provider)
+            for feed in FEEDS:
+                findings += _check_scope(connection, feed, provider)
     return findings
 
 
@@ -53,33 +55,50 @@ def as_report(findings: list[Finding]) -> dict[str, Any]:
     }
 
 
-def _check_scope(connection: Connection, provider: Provider) -> list[Finding]:
-    head = read_head(connection, provider.scope)
-    total, newest = 0, 0
-    rows = connection.execute(
-        select(
-            col(LinkTable.token),
-            col(LinkTable.binding),
-            col(LinkTable.service_id),
-            col(LinkTable.status),
-            col(LinkTable.seq),
-        ).where(col(LinkTable.scope) == provider.scope)
-    )
-    for token, binding, service_id, status, seq in rows:
-        total += digest.weight(provider.digest_key, token, binding, service_id, status)
+def _check_scope(connection: Connection, feed: Feed, provider: Provider) -> list[Finding]:
+    """Compare rows, buckets, scope digest, newest seq and newest place of one scope."""
+    subject = feed.prefix + provider.scope
+    head = feed.head(connection, provider.scope)
+    parts, newest = [0] * BUCKETS, 0
+    for token, binding, service_id, status, seq in _all_rows(connection, feed, provider.scope):
+        parts[token[0]] += digest.weight(provider.digest_key, token, binding, service_id, status)
         newest = max(newest, seq)
-    summed = digest.replace(digest.EMPTY_DIGEST, removed=0, added=total)
     told = connection.execute(
-        select(func.max(col(ScopeHistoryTable.seq))).where(
-            col(ScopeHistoryTable.scope) == provider.scope
-        )
+        select(func.max(feed.places.c.seq)).where(feed.places.c.scope == provider.scope)
     ).scalar()
+    buckets = b"".join(_sum(part) for part in parts)
+    # Newest: a tombstone that was compacted may have been the newest row.
+    rows_fit = newest <= head.seq and (newest == head.seq or newest <= head.horizon == head.seq)
     return [
-        Finding("digest", provider.scope, ok=summed == head.digest, detail="sum of live rows"),
+        Finding("digest", subject, ok=_sum(sum(parts)) == head.digest, detail="sum of live rows"),
+        Finding(
+            "buckets",
+            subject,
+            ok=buckets == feed.buckets(connection, provider.scope),
+            detail="256 sums of live rows",
+        ),
         Finding(
             "seq",
-            provider.scope,
-            ok=newest == head.seq == (told or 0),
+            subject,
+            ok=rows_fit and head.seq == (told or 0),
             detail=f"head {head.seq}, newest row {newest}, history {told or 0}",
         ),
     ]
+
+
+def _sum(weights: int) -> bytes:
+    return digest.replace(digest.EMPTY_DIGEST, removed=0, added=weights)
+
+
+def _all_rows(connection: Connection, feed: Feed, scope: str) -> Iterator[Sequence[Any]]:
+    """Every row of a scope, a bounded number at a time."""
+    page = (
+        select(*feed.row_columns)
+        .where(feed.rows.c.scope == scope, feed.rows.c.token > bindparam("after"))
+        .order_by(feed.rows.c.token)
+        .limit(_ROWS_AT_ONCE)
+    )
+    rows = connection.execute(page, {"after": b""}).all()
+    while rows:
+        yield from rows
+        rows = connection.execute(page, {"after": rows[-1].token}).all()

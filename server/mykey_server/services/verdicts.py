@@ -11,7 +11,7 @@ from sqlmodel import col
 from mykey_server.services.decide import Decision
 from mykey_server.tables.base import table_of
 from mykey_server.tables.terminal import MutationTable
-from mykey_tui.wire.messages import PushRequest
+from mykey_tui.wire.messages import PushRequest, RecoverRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +29,18 @@ def last_mid(connection: Connection, device_id: str, incarnation: bytes) -> int:
 
 
 def read_known(
-    connection: Connection, request: PushRequest, mids: Iterable[int]
+    connection: Connection, request: PushRequest | RecoverRequest, mids: Iterable[int]
 ) -> dict[int, Known]:
-    """What is stored under these numbers, by number."""
+    """What is stored under these numbers of the request's counter and file, by number."""
+    return read_under(connection, request.device, request.incarnation, mids)
+
+
+def read_under(
+    connection: Connection, device: str, incarnation: bytes, mids: Iterable[int]
+) -> dict[int, Known]:
+    """What is stored under these numbers of one file of a counter, by number."""
     rows = connection.execute(
-        _KNOWN,
-        {"device": request.device, "incarnation": request.incarnation, "mids": list(mids)},
+        _KNOWN, {"device": device, "incarnation": incarnation, "mids": list(mids)}
     )
     return {row.mid: Known(row.item_hash, Decision(row.verdict, row.kind)) for row in rows}
 

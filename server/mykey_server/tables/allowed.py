@@ -10,6 +10,7 @@ from sqlalchemy import Connection, inspect
 
 ALLOWED_COLUMNS: dict[str, frozenset[str]] = {
     "alembic_version": frozenset({"version_num"}),
+    "backup": frozenset({"name", "scope", "seq"}),
     "enrolment_code": frozenset(
         {"prefix", "secret_tag", "scope", "expires_at", "wrong_tries", "device_id"}
     ),
@@ -28,7 +29,16 @@ ALLOWED_COLUMNS: dict[str, frozenset[str]] = {
     ),
     "mutation": frozenset({"device_id", "incarnation", "mid", "item_hash", "verdict", "kind"}),
     "my_key_id": frozenset(
-        {"my_key_id", "terminal_code", "kind", "origin", "status", "certificate_tag"}
+        {
+            "my_key_id",
+            "terminal_code",
+            "kind",
+            "origin",
+            "status",
+            "certificate_tag",
+            "successor_id",
+            "successor_code",
+        }
     ),
     "provider": frozenset(
         {
@@ -39,11 +49,17 @@ ALLOWED_COLUMNS: dict[str, frozenset[str]] = {
             "profile",
             "lookup_key",
             "digest_key",
+            "green_s",
+            "refuse_s",
+            "lookups_max",
         }
     ),
-    "scope": frozenset({"scope", "seq", "horizon", "digest"}),
+    "scope": frozenset({"scope", "seq", "horizon", "digest", "buckets", "durable_through"}),
     "scope_history": frozenset({"scope", "seq", "digest"}),
-    "site": frozenset({"number", "epoch", "seal_key", "tag_key"}),
+    "site": frozenset({"number", "epoch", "seal_key", "tag_key", "sign_key"}),
+    "suspension": frozenset({"scope", "token", "status", "seq"}),
+    "suspension_history": frozenset({"scope", "seq", "digest"}),
+    "suspension_scope": frozenset({"scope", "seq", "horizon", "digest", "buckets", "total"}),
     "terminal": frozenset({"device_id", "scope", "name", "public_key", "status"}),
 }
 

@@ -10,11 +10,14 @@ from mykey_server.tables.base import ServerTable
 KIND_DEFAULT = "default"
 KIND_CHOSEN = "chosen"
 ORIGIN_COUNTER = "counter"
+ORIGIN_RENEWAL = "renewal"
 PERSON_ACTIVE = 0
 PERSON_SUSPENDED = 1
+PERSON_RENEWED = 2
+"""The links were carried over to a successor; this MyKey ID never counts again."""
 
 _CHOSEN = text("kind = 'chosen'")
-_LIVE = text("status <> 9")
+_LIVE = text("status < 2")
 
 
 class PersonTable(ServerTable, table=True):
@@ -29,6 +32,7 @@ class PersonTable(ServerTable, table=True):
             sqlite_where=_CHOSEN,
             postgresql_where=_CHOSEN,
         ),
+        Index("uq_my_key_id_successor", "successor_id", "successor_code", unique=True),
     )
 
     my_key_id: str = Field(primary_key=True)
@@ -38,10 +42,16 @@ class PersonTable(ServerTable, table=True):
     status: int
     certificate_tag: bytes
     """Keyed hash of the certificate's issuer and serial; the certificate itself is not kept."""
+    successor_id: str | None
+    """Of a renewed MyKey ID: the one that has its links now. A MyKey ID has one predecessor."""
+    successor_code: str | None
 
 
 class LinkTable(ServerTable, table=True):
-    """A provider's service ID of a person. A tombstone (status 9) names neither any more."""
+    """A provider's service ID of a person. A tombstone (status 9) names neither any more.
+
+    A renewed link (status 2) names no service ID: the successor's row has it.
+    """
 
     __tablename__ = "link"
     __table_args__ = (

@@ -20,6 +20,8 @@ class SiteTable(ServerTable, table=True):
     """X25519 private key: opens what counters seal."""
     tag_key: bytes
     """Keys the tags of certificates and of enrolment codes."""
+    sign_key: bytes
+    """Ed25519 private key: signs the state of the suspensions, and the end of a counter."""
 
 
 class ProviderTable(ServerTable, table=True):
@@ -35,6 +37,11 @@ class ProviderTable(ServerTable, table=True):
     """Which cards count: `simulated` (the shipped test CA) or `jpki` (the anchors folder)."""
     lookup_key: bytes
     digest_key: bytes
+    green_s: int
+    """Up to this age of their rows, counters say nothing; `refuse_s`: from it on they refuse."""
+    refuse_s: int
+    lookups_max: int
+    """Look-ups at one counter between two complete pulls."""
 
 
 class ScopeTable(ServerTable, table=True):
@@ -45,7 +52,15 @@ class ScopeTable(ServerTable, table=True):
     scope: str = Field(primary_key=True, foreign_key="provider.scope")
     seq: int = Field(sa_type=BigInteger)
     horizon: int = Field(sa_type=BigInteger)
+    """Places and tombstones below it are forgotten."""
     digest: bytes
+    buckets: bytes
+    """The digest in 256 parts of 16 bytes, by the first byte of the token.
+
+    One value and not 256 rows: a batch of 100 changes touches 80 of them anyway.
+    """
+    durable_through: int = Field(sa_type=BigInteger)
+    """Newest seq that is in a checked backup: counters may forget their own record up to here."""
 
 
 class ScopeHistoryTable(ServerTable, table=True):
@@ -56,3 +71,13 @@ class ScopeHistoryTable(ServerTable, table=True):
     scope: str = Field(primary_key=True, foreign_key="scope.scope")
     seq: int = Field(primary_key=True, sa_type=BigInteger)
     digest: bytes
+
+
+class BackupTable(ServerTable, table=True):
+    """How far each scope had come when a backup was begun that nobody has confirmed yet."""
+
+    __tablename__ = "backup"
+
+    name: str = Field(primary_key=True)
+    scope: str = Field(primary_key=True, foreign_key="scope.scope")
+    seq: int = Field(sa_type=BigInteger)

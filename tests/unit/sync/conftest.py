@@ -18,7 +18,7 @@ from fastapi import FastAPI
 from mykey_server.app import create_app
 from mykey_server.core import Core
 from mykey_server.database import writing
-from mykey_server.services import admin
+from mykey_server.services import admin, suspensions
 from mykey_server.services.enrol import CODE_LIFETIME, make_code
 from mykey_server.settings import Settings
 from mykey_server.tables.terminal import TERMINAL_RETIRED
@@ -185,7 +185,7 @@ class Site:
 
     def set_suspended(self, number: int, *, suspended: bool) -> None:
         with writing(self.core.engine) as connection:
-            admin.set_suspended(connection, SubjectCn.parse(person(number)), suspended=suspended)
+            suspensions.set_suspended(connection, SubjectCn.parse(person(number)), suspended=suspended)
 
     def retire(self, counter: Counter) -> None:
         with writing(self.core.engine) as connection:
