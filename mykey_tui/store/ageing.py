@@ -29,6 +29,7 @@ from mykey_tui.store.freshness import (
 )
 from mykey_tui.store.home import Home
 from mykey_tui.store.identity import Identity
+from mykey_tui.store.load_progress import load_progress
 from mykey_tui.store.tables import StoredProgress
 from mykey_tui.wire.messages import Staleness
 
@@ -76,6 +77,7 @@ class AgeingStore(StoreBase):
         """
         with reading(self._engine) as connection:
             row = progress.row_of(connection)
+            loading = load_progress(connection)
         wall = self._clock.now().timestamp()
         with self._ageing_lock:
             waiting = self._uncounted if self._uncounted_since == row.synced_at else 0
@@ -84,7 +86,7 @@ class AgeingStore(StoreBase):
             lookups=row.lookups + waiting,
             clock_doubt=is_clock_doubtful(wall, max(row.synced_at or 0, row.time_floor or 0)),
             staleness=_staleness(row),
-            loading=None,
+            loading=loading,
         )
 
     def pull_age_seconds(self) -> float | None:

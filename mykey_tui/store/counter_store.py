@@ -22,13 +22,16 @@ from mykey_tui.store.home import Home, on_disk, sync_directory
 from mykey_tui.store.identity import Identity, load_identity, store_identity
 from mykey_tui.store.keys import load_key, make_key
 from mykey_tui.store.links import LocalLink
+from mykey_tui.store.loading import Loading
+from mykey_tui.store.numbering import Numbering
 from mykey_tui.store.pulling import Pulling
 from mykey_tui.store.queueing import QUEUE_SHOWN_MAX, Queueing
+from mykey_tui.store.suspending import Suspending
 
 __all__ = ["QUEUE_SHOWN_MAX", "CounterStore", "RowsNow"]
 
 
-class CounterStore(Queueing, Pulling, AgeingStore):
+class CounterStore(Queueing, Pulling, Loading, Suspending, Numbering, AgeingStore):
     """One counter's links, queue and progress. Make it with `create` or `open`."""
 
     @classmethod
@@ -103,7 +106,13 @@ class CounterStore(Queueing, Pulling, AgeingStore):
         except BaseException:
             engine.dispose()
             raise
-        return cls(home, engine, identity, clock or SystemClock(), boot_time)
+        store = cls(home, engine, identity, clock or SystemClock(), boot_time)
+        try:
+            store.note_fingerprint()
+        except BaseException:
+            store.close()
+            raise
+        return store
 
     @classmethod
     def set_aside(cls, home: Home, *, lose_unsent: bool = False) -> Path:

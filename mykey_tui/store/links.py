@@ -7,13 +7,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from operator import itemgetter
+from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import Connection
 
 from mykey_tui.domain.digest import DIGEST_LENGTH, weight
 from mykey_tui.domain.ids import Binding, LookupToken, ServiceId
 from mykey_tui.domain.link import LinkStatus
-from mykey_tui.wire.messages import Row
+from mykey_tui.wire.messages import BUCKETS, Row
 
 # The widest form of a service ID (`domain.service_id`). Rows are held against this and not against
 # the provider's own form, which may have changed since an older row was made.
@@ -25,12 +26,18 @@ _STATUS_LIVE = frozenset(status.value for status in LinkStatus) - {_REMOVED}
 _CHUNK_ROWS = 200
 """Rows of one statement: a statement for each row takes a quarter longer for a large page."""
 
+_COLUMNS = "token, binding, service_id, status, seq"
+
 _MODULUS = 1 << (8 * DIGEST_LENGTH)
 
-# One statement, so that both tables are seen at one moment.
+Rows: TypeAlias = Literal["link", "link_next"]
+"""Which table: the rows that serve, or those of a load that is not complete."""
+
+# One statement, so that all tables are seen at one moment.
 _FIND = (
-    "SELECT o.token, o.service_id, l.service_id, l.status, l.binding FROM (SELECT ? AS t) "
-    "LEFT JOIN local_link AS o ON o.token = t LEFT JOIN link AS l ON l.token = t"
+    "SELECT o.token, o.service_id, l.service_id, l.status, l.binding, s.token "
+    "FROM (SELECT ? AS t) LEFT JOIN local_link AS o ON o.token = t "
+    "LEFT JOIN link AS l ON l.token = t LEFT JOIN suspension AS s ON s.token = t"
 )
 _FIND_TOKEN_LOCAL = "SELECT token FROM local_link WHERE service_id = ? LIMIT 1"  # noqa: S105  # SQL
 _FIND_TOKEN = (
@@ -65,9 +72,15 @@ class Tally:
 
 
 def find(connection: Connection, token: LookupToken) -> LocalLink | None:
-    """The row of a token with this counter's own waiting mutation laid over it."""
+    """The row of a token with this counter's own waiting mutation laid over it.
+
+    A suspended token is SUSPENDED whatever else is known of it; its service ID may then be empty.
+    """
     found = connection.exec_driver_sql(_FIND, (token,)).one()
-    own_token, own_service_id, service_id, status, binding = found
+    own_token, own_service_id, service_id, status, binding, suspended = found
+    if suspended is not None:
+        text = service_id or own_service_id or ""
+        return LocalLink(ServiceId(text), LinkStatus.SUSPENDED, binding, provisional=False)
     known = LinkStatus(status) if status is not None else None
     # A mutation of ours does not lift what the server has stopped.
     stopped = known is not None and known is not LinkStatus.ACTIVE
@@ -123,37 +136,95 @@ def _is_plain(page: Sequence[Row]) -> bool:
     )
 
 
-def put_new(connection: Connection, key: bytes, tally: Tally, rows: Sequence[Row]) -> None:
+def put_new(
+    connection: Connection,
+    key: bytes,
+    tally: Tally,
+    rows: Sequence[Row],
+    *,
+    into: Rows = "link",
+) -> None:
     """Take sorted rows in where nearly all are expected to be new: a first load.
 
     Falls back to `put` when a token is there already (it moved while its scope was being read).
     """
     live = [row for row in rows if row[3] != _REMOVED]
     connection.exec_driver_sql("SAVEPOINT first_load")
-    if _insert(connection, "INSERT OR IGNORE INTO link VALUES ", live) == len(live):
+    if _insert(connection, "INSERT OR IGNORE", into, live) == len(live):
         tally.rows += len(live)
         tally.digest = (tally.digest + sum(_weights(key, live))) % _MODULUS
     else:
         connection.exec_driver_sql("ROLLBACK TO first_load")
-        put(connection, key, tally, live)
+        put(connection, key, tally, live, into=into)
     connection.exec_driver_sql("RELEASE first_load")
-    put(connection, key, tally, [row for row in rows if row[3] == _REMOVED])
+    put(connection, key, tally, [row for row in rows if row[3] == _REMOVED], into=into)
 
 
-def put(connection: Connection, key: bytes, tally: Tally, rows: Sequence[Row]) -> None:
+def put(
+    connection: Connection,
+    key: bytes,
+    tally: Tally,
+    rows: Sequence[Row],
+    *,
+    into: Rows = "link",
+) -> None:
     """Take rows in, at most one for each token; an older seq never overwrites a newer one."""
-    old = _rows_of(connection, [row[0] for row in rows])
+    old = _rows_of(connection, [row[0] for row in rows], into)
     news = [row for row in rows if row[0] not in old or old[row[0]][4] <= row[4]]
     gone = [(row[0],) for row in news if row[3] == _REMOVED and row[0] in old]
     live = [row for row in news if row[3] != _REMOVED]
     replaced = [old[row[0]] for row in news if row[0] in old]
     if gone:
-        connection.exec_driver_sql("DELETE FROM link WHERE token = ?", gone)
+        connection.exec_driver_sql(f"DELETE FROM {into} WHERE token = ?", gone)  # noqa: S608  # ours
     if live:
-        _insert(connection, "INSERT OR REPLACE INTO link VALUES ", live)
+        _insert(connection, "INSERT OR REPLACE", into, live)
     tally.rows += len(live) - len(replaced)
     change = sum(_weights(key, live)) - sum(_weights(key, replaced))
     tally.digest = (tally.digest + change) % _MODULUS
+
+
+def replace_bucket(
+    connection: Connection,
+    key: bytes,
+    tally: Tally,
+    bucket: int,
+    rows: Sequence[Row],
+    *,
+    into: Rows,
+) -> None:
+    """Put these rows in the place of all rows whose token begins with the byte `bucket`."""
+    first, beyond = bytes([bucket]) + bytes(15), bytes([bucket]) + b"\xff" * 16
+    old = list(
+        connection.exec_driver_sql(
+            f"SELECT {_COLUMNS} FROM {into} WHERE token BETWEEN ? AND ?",  # noqa: S608  # ours
+            (first, beyond),
+        )
+    )
+    connection.exec_driver_sql(
+        f"DELETE FROM {into} WHERE token BETWEEN ? AND ?",  # noqa: S608  # ours
+        (first, beyond),
+    )
+    _insert(connection, "INSERT", into, rows)
+    tally.rows += len(rows) - len(old)
+    change = sum(_weights(key, rows)) - sum(_weights(key, [_row(each) for each in old]))
+    tally.digest = (tally.digest + change) % _MODULUS
+
+
+def bucket_sums(connection: Connection, key: bytes, *, of: Rows) -> tuple[list[int], int]:
+    """The digest in 256 parts, by the token's first byte, and the number of rows: a whole scan."""
+    sums, rows = [0] * BUCKETS, 0
+    statement = f"SELECT {_COLUMNS} FROM {of}"  # noqa: S608  # words of ours alone
+    for found in connection.exec_driver_sql(statement):
+        token, binding, service_id, status, _ = found
+        bucket = token[0]
+        sums[bucket] = (sums[bucket] + weight(key, token, binding, service_id, status)) % _MODULUS
+        rows += 1
+    return sums, rows
+
+
+def _row(found: Any) -> Row:  # noqa: ANN401  # a driver's row, of the columns below
+    token, binding, service_id, status, seq = found
+    return token, binding, service_id, status, seq
 
 
 def _weights(key: bytes, rows: Iterable[Row]) -> Iterator[int]:
@@ -161,7 +232,8 @@ def _weights(key: bytes, rows: Iterable[Row]) -> Iterator[int]:
         yield weight(key, token, binding, service_id, status)
 
 
-def _insert(connection: Connection, statement: str, rows: Sequence[Row]) -> int:
+def _insert(connection: Connection, how: str, into: Rows, rows: Sequence[Row]) -> int:
+    statement = f"{how} INTO {into} VALUES "  # words of ours alone
     added = 0
     for start in range(0, len(rows), _CHUNK_ROWS):
         part = rows[start : start + _CHUNK_ROWS]
@@ -171,16 +243,13 @@ def _insert(connection: Connection, statement: str, rows: Sequence[Row]) -> int:
     return added
 
 
-def _rows_of(connection: Connection, tokens: Sequence[bytes]) -> dict[bytes, Row]:
+def _rows_of(connection: Connection, tokens: Sequence[bytes], of: Rows) -> dict[bytes, Row]:
     found: dict[bytes, Row] = {}
     for start in range(0, len(tokens), _CHUNK_ROWS):
         part = tokens[start : start + _CHUNK_ROWS]
         marks = ",".join("?" * len(part))
-        statement = (
-            f"SELECT token, binding, service_id, status, seq FROM link WHERE token IN ({marks})"  # noqa: S608  # only marks
-        )
-        for token, binding, service_id, status, seq in connection.exec_driver_sql(
-            statement, tuple(part)
-        ):
-            found[token] = (token, binding, service_id, status, seq)
+        statement = f"SELECT {_COLUMNS} FROM {of} WHERE token IN ({marks})"  # noqa: S608  # ours
+        for found_row in connection.exec_driver_sql(statement, tuple(part)):
+            row = _row(found_row)
+            found[row[0]] = row
     return found

@@ -37,6 +37,13 @@ def _version(connection: Connection) -> int:
     return version
 
 
+LINK_NEXT = (
+    "CREATE TABLE link_next (token BLOB NOT NULL PRIMARY KEY, binding BLOB, "
+    "service_id VARCHAR NOT NULL, status INTEGER NOT NULL, seq INTEGER NOT NULL) WITHOUT ROWID"
+)
+"""Made anew by each swap (`store.loading`): what it was has become `link`."""
+
+
 def _first(connection: Connection) -> None:
     for statement in (
         "CREATE TABLE link (token BLOB NOT NULL PRIMARY KEY, binding BLOB, "
@@ -126,6 +133,22 @@ def _sixth(connection: Connection) -> None:
         connection.exec_driver_sql(f"ALTER TABLE identity ADD COLUMN {column}")
 
 
+def _seventh(connection: Connection) -> None:
+    """A load of all rows beside those that serve, and the suspensions in a table of their own."""
+    for statement in (
+        LINK_NEXT,
+        "CREATE TABLE loading (id INTEGER NOT NULL PRIMARY KEY CHECK (id = 1), "
+        "epoch VARCHAR NOT NULL, by_log INTEGER NOT NULL, next_bucket INTEGER, cursor INTEGER, "
+        "digest BLOB NOT NULL, rows INTEGER NOT NULL, refused INTEGER NOT NULL)",
+        "CREATE TABLE suspension (token BLOB NOT NULL PRIMARY KEY) WITHOUT ROWID",
+        "CREATE TABLE suspension_head (id INTEGER NOT NULL PRIMARY KEY CHECK (id = 1), "
+        "epoch VARCHAR NOT NULL, seq INTEGER NOT NULL, digest BLOB NOT NULL, "
+        "total INTEGER NOT NULL, issued_at INTEGER NOT NULL, not_after INTEGER NOT NULL)",
+        "ALTER TABLE progress ADD COLUMN repaired_at INTEGER",
+    ):
+        connection.exec_driver_sql(statement)
+
+
 STEPS: tuple[Callable[[Connection], None], ...] = (
     _first,
     _second,
@@ -133,4 +156,5 @@ STEPS: tuple[Callable[[Connection], None], ...] = (
     _fourth,
     _fifth,
     _sixth,
+    _seventh,
 )

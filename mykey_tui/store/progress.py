@@ -44,6 +44,8 @@ class Progress:
     """Unix time when parked mutations last went again by themselves."""
     parked_next: int
     """The mid from which they go on the next time."""
+    repaired_at: int | None
+    """Unix time when rows that differ from the server's were last fetched anew."""
 
 
 def read(connection: Connection) -> Progress:
@@ -67,6 +69,7 @@ def read(connection: Connection) -> Progress:
         last_number=row.last_number,
         parked_sent_at=row.parked_sent_at,
         parked_next=row.parked_next,
+        repaired_at=row.repaired_at,
     )
 
 

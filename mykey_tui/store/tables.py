@@ -48,6 +48,60 @@ class StoredLink(StoreTable, table=True):
     seq: int
 
 
+class StoredNextLink(StoreTable, table=True):
+    """The same while all rows are loaded anew: swapped with `link` when complete."""
+
+    __tablename__ = "link_next"
+    __table_args__ = {"sqlite_with_rowid": False}
+
+    token: bytes = Field(primary_key=True)
+    binding: bytes | None = None
+    service_id: str
+    status: int
+    seq: int
+
+
+class StoredLoading(StoreTable, table=True):
+    """One row while `link_next` is being filled: how far it is."""
+
+    __tablename__ = "loading"
+
+    id: int = Field(primary_key=True)
+    epoch: str
+    by_log: int
+    """1: of a server without snapshots."""
+    next_bucket: int | None = None
+    """The first bucket that is still to come; none when the log is what is still to come."""
+    cursor: int | None = None
+    """From which seq on the log is to be read: the one of the first part."""
+    digest: bytes
+    rows: int
+    refused: int
+
+
+class StoredSuspension(StoreTable, table=True):
+    """A token of this provider's that is suspended, as the signed list says. No reason, no time."""
+
+    __tablename__ = "suspension"
+    __table_args__ = {"sqlite_with_rowid": False}
+
+    token: bytes = Field(primary_key=True)
+
+
+class StoredSuspensionHead(StoreTable, table=True):
+    """One row: which signed state the suspensions are of. The times are the server's own."""
+
+    __tablename__ = "suspension_head"
+
+    id: int = Field(primary_key=True)
+    epoch: str
+    seq: int
+    digest: bytes
+    total: int
+    issued_at: int
+    not_after: int
+
+
 class StoredLocalLink(StoreTable, table=True):
     """What a waiting mutation does here already; lies over `link`. No service ID: it was removed."""
 
@@ -160,3 +214,5 @@ class StoredProgress(StoreTable, table=True):
     refuse_seconds: int | None = None
     lookups_max: int | None = None
     """The provider's staleness policy, as the server last told."""
+    repaired_at: int | None = None
+    """Unix time when rows that differ from the server's were last fetched anew."""

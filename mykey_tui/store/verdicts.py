@@ -155,6 +155,19 @@ def drop_settled_effects(connection: Connection) -> None:
     )
 
 
+def acknowledge_all(connection: Connection, *, seq: int) -> None:
+    """After a load that followed a reset: what the server has of the journal, it has up to `seq`."""
+    drop_settled_effects(connection)
+    connection.execute(
+        update(StoredMutation)
+        .where(
+            col(StoredMutation.state) == MutationState.DONE.value,
+            col(StoredMutation.acked_seq).is_(None),
+        )
+        .values(acked_seq=seq)
+    )
+
+
 def prune(connection: Connection, *, durable_through: int) -> None:
     """Drop what a verified backup of the server holds."""
     connection.execute(

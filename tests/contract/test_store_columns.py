@@ -16,6 +16,10 @@ from mykey_tui.store.tables import StoreTable
 # Each with why it may be there. `queued_at` is the one time beside a token: until the server answers.
 ALLOWED = {
     "link": {"token", "binding", "service_id", "status", "seq"},
+    "link_next": {"token", "binding", "service_id", "status", "seq"},
+    "loading": {"id", "epoch", "by_log", "next_bucket", "cursor", "digest", "rows", "refused"},
+    "suspension": {"token"},
+    "suspension_head": {"id", "epoch", "seq", "digest", "total", "issued_at", "not_after"},
     "local_link": {"token", "service_id", "mid"},
     "outbox": {
         "mid", "op", "v", "token", "service_id", "prev", "sealed", "seen_seq", "state", "code",
@@ -33,6 +37,7 @@ ALLOWED = {
         "clock_offset_ms", "parked_sent_at", "parked_next", "time_floor",
         "recover_due", "last_number", "fingerprint", "age_noted", "age_boot", "age_boot_seconds",
         "lookups", "green_seconds", "refuse_seconds", "lookups_max",
+        "repaired_at",
     },
 }  # fmt: skip
 

@@ -1,0 +1,241 @@
+"""A server that came back from a backup, and a counter that did: what is sent again, and under what.
+
+A reset puts the journal in front of the queue. A counter whose file is a copy draws a new
+incarnation and numbers anew what the server has not, with the seal's own number beside it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from secrets import token_bytes
+
+from sqlalchemy import Connection, update
+from sqlmodel import Session, col, select
+
+from mykey_tui.domain.ids import Incarnation
+from mykey_tui.store import loading, outbox, progress, verdicts
+from mykey_tui.store.base import StoreBase
+from mykey_tui.store.engine import reading, writing
+from mykey_tui.store.identity import incarnation_of
+from mykey_tui.store.outbox import IS_OPEN
+from mykey_tui.store.tables import MutationState, StoredMutation
+from mykey_tui.wire.messages import (
+    FIRST_PREV,
+    KnownItem,
+    PushItem,
+    RecoveredItem,
+    item_hash,
+)
+
+INCARNATION_LENGTH = 16
+_MACHINE_ID = Path("/etc/machine-id")
+_UNSENT = (MutationState.WAITING.value, MutationState.PARKED.value)
+_FINAL = frozenset({"applied", "already", "conflict", "invalid"})
+
+
+def fingerprint(database: Path) -> bytes:
+    """Of this machine and this file: a copy on another machine, or in another file, has another.
+
+    A keyed hash, 16 bytes: the machine's own number is not to be told to anybody (machine-id(5)).
+    """
+    try:
+        machine = _MACHINE_ID.read_bytes()
+    except OSError:
+        machine = b""  # no systemd here: then the file alone tells
+    where = b"%b %d" % (machine.strip(), database.stat().st_ino)
+    return hashlib.blake2b(where, key=b"mykey-counter-file", digest_size=16).digest()
+
+
+class Numbering(StoreBase):
+    """The part of `CounterStore` that survives copies, on either side."""
+
+    def incarnation(self) -> Incarnation:
+        """The present one, also when another process has drawn it."""
+        with reading(self._engine) as connection:
+            return incarnation_of(connection)
+
+    def note_fingerprint(self) -> None:
+        """Look whether this is the file that it was. A copy sends nothing before `draw_anew`."""
+        now = fingerprint(self.home.database)
+        with reading(self._engine) as connection:
+            known = progress.row_of(connection).fingerprint
+        if known == now:
+            return
+        with writing(self._engine) as connection:
+            progress.change(connection, fingerprint=now)
+            if known is not None:
+                progress.change(connection, recover_due=1)
+
+    def unsure_items(self) -> Sequence[KnownItem]:
+        """What the server must be asked about before numbers are drawn anew, in order."""
+        with reading(self._engine) as connection:
+            rows = _unsent(connection, incarnation_of(connection))
+            return [KnownItem(row.number, item_hash(outbox.item_of(row))) for row in rows]
+
+    def draw_anew(self, answers: Iterable[RecoveredItem], *, seq: int) -> None:
+        """Draw a new incarnation, and number under it what the server has not, in one transaction.
+
+        What it has with the same content is settled with its verdict, or goes on under its old
+        number where the server holds it. Nothing was sent while the answers were on their way, so
+        that what was queued meanwhile is known to nobody.
+        """
+        told = {answer.mid: answer for answer in answers}
+        with writing(self._engine) as connection:
+            rows = _unsent(connection, incarnation_of(connection))
+            anew = [row for row in rows if not _stays(connection, row, told, seq=seq)]
+            self._renumber(connection, anew)
+            progress.change(connection, recover_due=0)
+        self.identity = replace(self.identity, incarnation=self.incarnation())
+
+    def adopt_epoch(self, epoch: str) -> None:
+        """The same history under a new name: a failover. Nothing is sent again."""
+        with writing(self._engine) as connection:
+            progress.change(connection, epoch=epoch)
+
+    def journal_incarnations(self) -> Sequence[bytes]:
+        """Under which incarnations the journal has items that a reset would send again."""
+        with reading(self._engine) as connection:
+            return _incarnations(connection)
+
+    def reset(self, *, epoch: str, by_log: bool, last_mids: Mapping[bytes, int] | None) -> None:
+        """The server's history is another one: begin anew, and lose nothing. One transaction.
+
+        Place and mark go; what the server had acknowledged waits again, in front of what waited
+        already, and its effect here stays; a load of all rows begins, while the old ones serve.
+
+        Numbers are gapless, so a refused mutation that the server has lost would have to be sent
+        again, and might now be accepted behind the back of a person who was told no. Where that is
+        so, what comes after `last_mids` (newest number that the server has, by incarnation) is
+        numbered anew without it. None for a server that knows no origins: then it is sent again.
+        """
+        with writing(self._engine) as connection:
+            _journal_to_queue(connection)
+            progress.change(
+                connection,
+                epoch=epoch,
+                cursor=0,
+                position_seq=None,
+                position_digest=None,
+                mark_seq=None,
+                mark_digest=None,
+                durable_through=0,
+                parked_sent_at=None,
+            )
+            loading.begin(connection, epoch=epoch, by_log=by_log)
+            if last_mids is not None:
+                lost = _lost_behind_a_refusal(connection, last_mids)
+                if lost:
+                    self._renumber(connection, lost)
+        self.identity = replace(self.identity, incarnation=self.incarnation())
+
+    def _renumber(self, connection: Connection, rows: Sequence[StoredMutation]) -> None:
+        """Draw an incarnation and number these under it, from 1, in their order."""
+        drawn = token_bytes(INCARNATION_LENGTH)
+        prev, number = FIRST_PREV, 0
+        for number, row in enumerate(rows, start=1):
+            origin = outbox.sealed_under(row)
+            item = PushItem(
+                mid=number,
+                op=row.op,
+                v=row.v,
+                token=row.token,
+                sid=row.service_id,
+                seen_seq=row.seen_seq,
+                prev=prev,
+                sealed=row.sealed,
+                origin=origin,
+                replaces=row.replaces,
+            )
+            connection.execute(
+                update(StoredMutation)
+                .where(col(StoredMutation.mid) == row.mid)
+                .values(
+                    incarnation=drawn,
+                    number=number,
+                    prev=prev,
+                    origin_incarnation=origin.incarnation,
+                    origin_number=origin.mid,
+                    origin_op=origin.op,
+                )
+            )
+            prev = item_hash(item)
+        connection.exec_driver_sql("UPDATE identity SET incarnation = ?", (drawn,))
+        progress.change(connection, last_number=number, last_hash=prev)
+
+
+def _unsent(connection: Connection, incarnation: bytes) -> Sequence[StoredMutation]:
+    return (
+        Session(connection)
+        .exec(
+            select(StoredMutation)
+            .where(
+                IS_OPEN,
+                col(StoredMutation.state).in_(_UNSENT),
+                col(StoredMutation.incarnation) == incarnation,
+            )
+            .order_by(col(StoredMutation.mid))
+        )
+        .all()
+    )
+
+
+def _stays(
+    connection: Connection,
+    row: StoredMutation,
+    told: Mapping[int, RecoveredItem],
+    *,
+    seq: int,
+) -> bool:
+    """Whether the server has this very item; it is settled where its verdict is final."""
+    answer = told.get(row.number)
+    if answer is None or answer.state != "same":
+        return False
+    if answer.verdict is not None and answer.verdict.verdict in _FINAL:
+        verdicts.settle(connection, row.mid, answer.verdict, seq=seq)
+    return True
+
+
+def _journal_to_queue(connection: Connection) -> None:
+    """What is in effect at the server waits again; what it refused does not.
+
+    Its effect is laid over the rows where they say the same now: they will be swapped soon. What
+    has changed since elsewhere is not, and what waited already lies there and stays.
+    """
+    connection.exec_driver_sql(
+        "INSERT OR IGNORE INTO local_link (token, service_id, mid) "
+        "SELECT token, effect, mid FROM (SELECT o.token AS token, o.mid AS mid, "
+        "CASE o.op WHEN 'unlink' THEN NULL ELSE o.service_id END AS effect, "
+        "max(o.mid) FROM outbox AS o WHERE o.state = 'done' AND o.code IS NULL GROUP BY o.token) AS newest "
+        "WHERE effect IS (SELECT service_id FROM link WHERE link.token = newest.token)"
+    )
+    connection.execute(
+        update(StoredMutation)
+        .where(
+            col(StoredMutation.state) == MutationState.DONE.value,
+            col(StoredMutation.code).is_(None),
+        )
+        .values(state=MutationState.WAITING.value, tries=0)
+    )
+    connection.execute(update(StoredMutation).values(acked_seq=None))
+
+
+def _lost_behind_a_refusal(
+    connection: Connection, last_mids: Mapping[bytes, int]
+) -> Sequence[StoredMutation]:
+    """What waits and the server has lost, if a refused mutation lies among it; else nothing."""
+    lost: list[StoredMutation] = []
+    for incarnation in _incarnations(connection):
+        behind = col(StoredMutation.number) > last_mids.get(incarnation, 0)
+        among = select(StoredMutation).where(StoredMutation.incarnation == incarnation, behind)
+        lost.extend(Session(connection).exec(among))
+    if all(row.state in _UNSENT for row in lost):
+        return []
+    return sorted((row for row in lost if row.state in _UNSENT), key=lambda row: row.mid)
+
+
+def _incarnations(connection: Connection) -> Sequence[bytes]:
+    found = connection.exec_driver_sql("SELECT DISTINCT incarnation FROM outbox")
+    return [bytes(each) for each in found.scalars()]
