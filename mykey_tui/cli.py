@@ -163,6 +163,12 @@ def _add_upkeep(
         help="which cards; refused if not the provider's",
     )
     enrol.add_argument("--name", default="", metavar="NAME", help="what people call this counter")
+    trust = enrol.add_mutually_exclusive_group()
+    trust.add_argument("--ca", metavar="FILE", help="trust this CA alone (the server's ca.pem)")
+    trust.add_argument("--pin", metavar="PIN", help="trust the server's CA with this fingerprint")
+    enrol.add_argument(
+        "--insecure-http", action="store_true", help="allow http:// to another machine"
+    )
     _add(commands, "sync", "reconcile with the server, once", common)
     status = _add(commands, "status", "line, rows, queue, reader, versions", common)
     status.add_argument("--reader", metavar="READER", default=argparse.SUPPRESS)

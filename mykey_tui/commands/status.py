@@ -31,6 +31,7 @@ _LINES = {
     Code.LINE_DOWN: LineState.DOWN,
     Code.SERVER_DENIED: LineState.REFUSED,
     Code.SERVER_CLOCK: LineState.REFUSED,
+    Code.SERVER_RETIRED: LineState.REFUSED,
 }
 
 

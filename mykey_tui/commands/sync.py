@@ -8,7 +8,9 @@ from mykey_tui.commands.context import Context
 from mykey_tui.commands.output import Exit
 from mykey_tui.composition.counter import open_counter, reconcile
 from mykey_tui.domain.errors import LineError, ServerError
+from mykey_tui.flows.outcomes import Stopped
 from mykey_tui.flows.stopping import stopped_by
+from mykey_tui.sync.retire import RetiredError
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -18,6 +20,10 @@ def run(arguments: argparse.Namespace) -> int:
     with open_counter(context.settings) as counter:
         try:
             report = reconcile(counter)
+        except RetiredError as error:
+            lost = output.catalog.text("cli.sync.lost", count=error.lost)
+            stopped = Stopped(error.code, {"detail": lost})
+            return output.stopped(stopped, facts={"lost": error.lost})
         except (LineError, ServerError) as error:
             return output.stopped(stopped_by(error))
         waiting = counter.store.counts().waiting

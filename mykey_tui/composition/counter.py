@@ -23,6 +23,7 @@ from mykey_tui.store.counter_store import CounterStore
 from mykey_tui.store.home import Home
 from mykey_tui.sync.client import ServerClient
 from mykey_tui.sync.round import LOCK_WAIT_SECONDS, SyncReport, sync_round
+from mykey_tui.sync.tls import trust_of
 from mykey_tui.trust.anchors import load_anchors
 
 
@@ -96,6 +97,7 @@ def make_client(counter: Counter, transport: httpx.BaseTransport | None = None) 
         counter.clock,
         remember_offset=store.save_clock_offset,
         transport=transport,
+        verify=trust_of(store.identity.server_ca),
     )
 
 

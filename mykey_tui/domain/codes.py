@@ -19,6 +19,14 @@ class Code(Enum):
     NOT_LINKED = "L-NONE"
     SUSPENDED = "L-SUSP"
     RENEWED = "L-RENEW"
+    ROWS_OLD = "L-OLD"
+    """Found, and the rows are so old that a clerk confirms before anything is handed over."""
+    ROWS_CLOCK = "L-CLOCK"
+    """As L-OLD, because the box's clock cannot be right and the age may be more than is seen."""
+    ROWS_STALE = "L-STALE"
+    ROWS_MANY = "L-MANY"
+    ROWS_LOADING = "L-LOAD"
+    """No complete set of rows ever came: that a card is not among them says nothing."""
 
     # The card
     CARD_REMOVED = "C-REMOVED"
@@ -56,6 +64,8 @@ class Code(Enum):
     UNLINKED = "S-OFF"
     MUTATION_INVALID = "S-INVALID"
     MUTATION_PARKED = "S-PARKED"
+    QUEUE_STUCK = "S-STUCK"
+    """What was accepted from people has waited longer than it should."""
     MUTATION_NUMBER = "S-NUMBER"
     """A number given to `mykey outbox` that names nothing it could act on."""
 
@@ -98,6 +108,8 @@ class Code(Enum):
     LINE_DOWN = "N-LINE"
     SERVER_DENIED = "N-DENIED"
     SERVER_BROKEN = "N-SERVER"
+    SERVER_NEWER = "N-NEWER"
+    """The server speaks no form that this program knows."""
     SERVER_CLOCK = "N-CLOCK"
     SERVER_RESET = "N-RESET"
     SERVER_COPIED = "N-COPY"

@@ -21,8 +21,10 @@ from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import LineError, ServerError, StoreError
 from mykey_tui.store.counter_store import CounterStore
 from mykey_tui.sync.client import ServerClient
+from mykey_tui.sync.exchange import ServerBusyError
 from mykey_tui.sync.plan import backoff_seconds, poll_seconds
 from mykey_tui.sync.push import Pace
+from mykey_tui.sync.retire import RetiredError
 from mykey_tui.sync.round import SyncReport, sync_round
 
 PROBE_EVERY_SECONDS = 1.5
@@ -160,10 +162,7 @@ class BackgroundSync:
         except LineError as error:
             return self._failed(Line.DOWN, error.code)
         except ServerError as error:
-            if error.code in (Code.SERVER_DENIED, Code.SERVER_CLOCK):
-                self._failed(Line.REFUSED, error.code)
-                return REFUSED_AGAIN_SECONDS
-            return self._failed(Line.BROKEN, error.code)
+            return self._refused(error)
         except StoreError as error:
             # Says nothing about the line. Another process's round, a full disk: try again.
             pause = self._failed(self._view.line, error.code)
@@ -176,6 +175,22 @@ class BackgroundSync:
         self._see(Line.UP, None, report)
         asked = report.retry_after_seconds or report.poll_after_seconds
         return poll_seconds(asked, self._random)
+
+    def _refused(self, error: ServerError) -> float:
+        """The server answered, and not with what was asked for; returns how long to wait."""
+        if error.code in (Code.SERVER_DENIED, Code.SERVER_CLOCK):
+            self._failed(Line.REFUSED, error.code)
+            return REFUSED_AGAIN_SECONDS
+        if isinstance(error, RetiredError):
+            # There is nothing left to reconcile; the screen goes on saying why.
+            self._failed(Line.REFUSED, error.code)
+            self._stopping = True
+            return 0.0
+        pause = self._failed(Line.BROKEN, error.code)
+        if isinstance(error, ServerBusyError):
+            # Not all at the same moment, and never sooner than was asked for.
+            return max(pause, error.wait_seconds * self._random.uniform(1.0, 1.2))
+        return pause
 
     def _failed(self, line: Line, code: Code) -> float:
         self._see(line, code, self._view.report)

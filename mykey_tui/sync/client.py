@@ -14,7 +14,14 @@ from mykey_tui.domain.clock import SystemClock
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import ServerError
 from mykey_tui.store.identity import Identity
-from mykey_tui.sync.exchange import Reply, accept_headers, exchange, make_http_client
+from mykey_tui.sync.exchange import (
+    Reply,
+    ServerBusyError,
+    accept_headers,
+    exchange,
+    make_http_client,
+)
+from mykey_tui.sync.parts import Part, read_part
 from mykey_tui.sync.replies import (
     read,
     read_hello,
@@ -23,14 +30,20 @@ from mykey_tui.sync.replies import (
     read_time,
     read_verdicts,
 )
+from mykey_tui.sync.retire import RetiredError, is_retirement
 from mykey_tui.wire.messages import (
     MSGPACK,
+    SUSPENSION_PREFIX,
+    DigestReply,
     HeadReply,
     HelloReply,
     LogReply,
+    Position,
     Problem,
     PushReply,
     PushRequest,
+    RecoverReply,
+    RecoverRequest,
     to_msgpack,
 )
 from mykey_tui.wire.problems import ProblemType
@@ -41,24 +54,34 @@ OFFSET_NOTICED = timedelta(seconds=2)
 
 _CODES = {
     ProblemType.RETIRED.type_name: Code.SERVER_DENIED,
-    ProblemType.CLONED.type_name: Code.SERVER_DENIED,
+    ProblemType.CLONED.type_name: Code.SERVER_COPIED,
     ProblemType.SIGNATURE.type_name: Code.SERVER_DENIED,
     ProblemType.UNSIGNED.type_name: Code.SERVER_DENIED,
     ProblemType.NOT_FOUND.type_name: Code.SERVER_DENIED,
     ProblemType.CLOCK.type_name: Code.SERVER_CLOCK,
-    ProblemType.RESET.type_name: Code.SERVER_RESET,
 }
+
+_BUSY = frozenset({429, 503})
 
 
 class PushRefusedError(ServerError):
     """A push failed as a whole in a way that one of its items may have caused."""
 
 
+class ResetError(ServerError):
+    """The server's history does not have the place that this counter named."""
+
+    def __init__(self, epoch: str | None) -> None:
+        super().__init__(Code.SERVER_RESET, "another history")
+        self.epoch = epoch
+
+
 class ServerClient:
     """One counter's signed requests. Any thread may call; one request at a time is usual.
 
     Every method raises `LineError` when the server was not reached, and `ServerError` when it
-    refused (SERVER_DENIED, SERVER_CLOCK, SERVER_RESET) or made no sense (SERVER_BROKEN).
+    refused (SERVER_DENIED, SERVER_CLOCK, SERVER_COPIED, SERVER_BUSY), has another history
+    (`ResetError`), made no sense (SERVER_BROKEN), is not proven (SERVER_TLS and its kind), or proved that this counter has ended (`RetiredError`).
     """
 
     def __init__(
@@ -86,23 +109,54 @@ class ServerClient:
         """Let go of the connections."""
         self._http.close()
 
-    def hello(self) -> HelloReply:
-        """What the server speaks, takes at most, and knows of this counter."""
-        incarnation = self._identity.incarnation.hex()
-        hello = read_hello(self._call("GET", f"/hello?incarnation={incarnation}"))
+    def hello(self, incarnation: bytes | None = None) -> HelloReply:
+        """What the server speaks, takes at most, and knows of this counter under an incarnation."""
+        series = incarnation or self._identity.incarnation
+        hello = read_hello(self._call("GET", f"/hello?incarnation={series.hex()}"))
         self._note_time(hello.server_time)
         return hello
 
-    def head(self) -> HeadReply:
-        """The newest place of this counter's scope: the cheap poll."""
-        head = read(self._call("GET", f"/heads?scope={self._scope}"), HeadReply)
+    def head(
+        self,
+        *,
+        pos: Position | None = None,
+        mark: Position | None = None,
+        suspensions: bool = False,
+    ) -> HeadReply:
+        """The newest place of this counter's scope, or of its suspensions.
+
+        With a place the server says too whether its history has that. Raises `ResetError` where not.
+        """
+        query = f"scope={self._scope(suspensions)}"
+        for name, place in (("pos", pos), ("mark", mark)):
+            if place is not None:
+                epoch = quote(place.epoch, safe="")
+                query += f"&{name}={epoch}.{place.seq}.{place.digest.hex()}"
+        head = read(self._call("GET", f"/heads?{query}"), HeadReply)
         self._note_time(head.server_time)
         return head
 
-    def log(self, *, epoch: str, after: int, limit: int) -> tuple[LogReply, int]:
+    def log(
+        self, *, epoch: str, after: int, limit: int, suspensions: bool = False
+    ) -> tuple[LogReply, int]:
         """Rows after a seq, and how many rows of the page could not be read."""
-        path = f"/log/{quote(epoch, safe='')}/{self._scope}/{after}?limit={limit}"
+        scope = self._scope(suspensions)
+        path = f"/log/{quote(epoch, safe='')}/{scope}/{after}?limit={limit}"
         return read_page(self._call("GET", path), after=after, limit=limit)
+
+    def snapshot(self, *, epoch: str, first: int, rows: int, buckets: int) -> Part:
+        """Whole buckets of rows from `first` on: as many as hold `rows`, at most `buckets`."""
+        path = f"/snapshot/{quote(epoch, safe='')}/{self._scope(False)}/{first}"
+        reply = self._call("GET", f"{path}?rows={rows}&buckets={buckets}")
+        return read_part(reply, first=first, buckets=buckets)
+
+    def digest(self) -> DigestReply:
+        """The scope's digest in 256 parts."""
+        return read(self._call("GET", f"/digest/{self._scope(False)}"), DigestReply)
+
+    def recover(self, request: RecoverRequest) -> RecoverReply:
+        """What became of these mutation numbers."""
+        return read(self._call("POST", "/recover", to_msgpack(request)), RecoverReply)
 
     def push(self, request: PushRequest) -> PushReply:
         """Send mutations. Raises `PushRefusedError` where a single item may be the cause."""
@@ -110,9 +164,9 @@ class ServerClient:
         self._note_time(reply.server_time)
         return reply
 
-    @property
-    def _scope(self) -> str:
-        return quote(self._identity.scope, safe="")
+    def _scope(self, suspensions: bool) -> str:
+        prefix = SUSPENSION_PREFIX if suspensions else ""
+        return quote(prefix + self._identity.scope, safe=":")
 
     def _call(self, method: str, path: str, body: bytes | None = None) -> Reply:
         reply = self._send(method, path, body)
@@ -125,7 +179,9 @@ class ServerClient:
             if reply.status == 200:
                 return reply
             problem = read_problem(reply)
-        raise _refusal(reply, problem, is_push=body is not None)
+        if is_retirement(problem, self._identity):
+            raise RetiredError
+        raise _refusal(reply, problem, is_push=path == "/push")
 
     def _send(self, method: str, path: str, body: bytes | None) -> Reply:
         request = self._http.build_request(
@@ -162,8 +218,13 @@ def _is_clock(problem: Problem | None) -> bool:
 
 def _refusal(reply: Reply, problem: Problem | None, *, is_push: bool) -> ServerError:
     """What a refusal is to us. The server's own words are not repeated to people."""
-    code = _CODES.get(problem.type) if problem is not None else None
-    if code is not None:
-        return ServerError(code)
+    if problem is not None:
+        if problem.type == ProblemType.RESET.type_name:
+            return ResetError(problem.epoch)
+        code = _CODES.get(problem.type)
+        if code is not None:
+            return ServerError(code)
+    if reply.retry_after_s is not None:
+        return BusyError(reply.status, reply.retry_after_s)
     kind = PushRefusedError if is_push and reply.status in (400, 413) else ServerError
     return kind(Code.SERVER_BROKEN, f"status {reply.status}")

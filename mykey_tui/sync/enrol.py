@@ -25,6 +25,7 @@ from mykey_tui.store.home import Home, on_disk
 from mykey_tui.store.identity import Identity
 from mykey_tui.sync.exchange import accept_headers, exchange, make_http_client
 from mykey_tui.sync.replies import read, read_problem, read_time
+from mykey_tui.sync.tls import trust_of
 from mykey_tui.wire.messages import MSGPACK, EnrolReply, EnrolRequest, to_msgpack
 from mykey_tui.wire.problems import ProblemType
 
@@ -62,19 +63,24 @@ def enrol(
     profile: str | None,
     counter_name: str,
     clock: SystemClock,
+    server_ca: bytes | None = None,
     transport: httpx.BaseTransport | None = None,
-    verify: ssl.SSLContext | bool = True,
 ) -> CounterStore:
     """Enrol this home and return its new store.
 
     `profile` None takes what the server's provider uses. Another one is refused: the counter would
     accept cards that the server never does. The code may then be used again from this home.
 
+    The server is believed by `server_ca` alone (a CA certificate, DER; see also
+    `sync.tls.fetch_authority`), or where there is none by the public CAs. It is kept, and no later
+    request believes another.
+
     Raises:
         StoreError: ENROL_ALREADY when the home has a store, also one that another program has just
             made; STORE_FULL; STORE_BUSY when another enrolment of this home runs for too long.
         ServerError: ENROL_CODE (also for text that is no code), ENROL_TRIES, or SERVER_BROKEN;
-            `OtherProfileError` for another profile than the provider's.
+            `OtherProfileError` for another profile than the provider's; SERVER_TLS and
+            its kind for a server that is not proven.
         LineError: not reached, or no such address.
     """
     if home.database.exists():
@@ -90,8 +96,10 @@ def enrol(
         if home.database.exists():
             raise StoreError(Code.ENROL_ALREADY)
         device_key = _device_key(home)
-        reply = _ask(url, code, name, device_key, transport, verify)
-        identity = _identity(reply, url=url, profile=profile, name=name, device_key=device_key)
+        reply = _ask(url, code, name, device_key, transport, trust_of(server_ca))
+        identity = _identity(
+            reply, url=url, profile=profile, name=name, device_key=device_key, server_ca=server_ca
+        )
         moment = read_time(reply.server_time)
         if moment is not None:
             clock.offset = moment - datetime.now(UTC)
@@ -130,7 +138,13 @@ def _ask(
 
 
 def _identity(
-    reply: EnrolReply, *, url: str, profile: str | None, name: str, device_key: bytes
+    reply: EnrolReply,
+    *,
+    url: str,
+    profile: str | None,
+    name: str,
+    device_key: bytes,
+    server_ca: bytes | None,
 ) -> Identity:
     try:
         provider = ProviderId.parse(reply.provider_id)
@@ -152,6 +166,8 @@ def _identity(
             profile=reply.profile,
             counter_name=name,
             service_id_format=ServiceIdFormat.parse(reply.service_id_format),
+            server_key=reply.server_key,
+            server_ca=server_ca,
         )
     except (ValueError, MalformedIdError) as error:
         raise ServerError(Code.SERVER_BROKEN, "an enrolment that makes no sense") from error

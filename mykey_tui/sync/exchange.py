@@ -17,6 +17,7 @@ import zstandard
 
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import LineError, ServerError
+from mykey_tui.sync.tls import tls_failure
 
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 10.0
@@ -29,6 +30,10 @@ EXCHANGE_SECONDS = 60.0
 PACKED_BYTES_MAX = 4 * 1024 * 1024
 BODY_BYTES_MAX = 8 * 1024 * 1024
 """A page of 10,000 rows has less than 1 MB."""
+
+RETRY_AFTER_SECONDS_MAX = 300.0
+"""A server may ask for a pause; one that asks for a day is broken, and is asked again sooner."""
+_RETRY_AFTER_DIGITS_MAX = 9
 
 
 _NOT_REACHED = (
@@ -43,6 +48,14 @@ class LineBrokeError(LineError):
     """The server was reached, and the line broke or was too slow before the reply was whole."""
 
 
+class ServerBusyError(ServerError):
+    """The server takes nothing for a moment, and said for how long (at most five minutes)."""
+
+    def __init__(self, wait_seconds: float) -> None:
+        super().__init__(Code.SERVER_BUSY, f"asked to wait {wait_seconds:g} s")
+        self.wait_seconds = wait_seconds
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What came back, unpacked."""
@@ -50,6 +63,8 @@ class Reply:
     status: int
     content_type: str
     body: bytes
+    retry_after_s: float | None = None
+    """How long the server asks to be left alone (RFC 9110, 10.2.3; seconds only), bounded."""
 
 
 def make_http_client(
@@ -70,7 +85,9 @@ def exchange(http: httpx.Client, request: httpx.Request) -> Reply:
 
     Raises:
         LineError: not reached; `LineBrokeError` when reached, and the reply did not come whole.
-        ServerError: SERVER_BROKEN for a reply that is too large or cannot be unpacked.
+        ServerError: SERVER_BROKEN for a reply that is too large or cannot be unpacked; SERVER_TLS,
+            SERVER_TLS_NAME or SERVER_TLS_TIME where the server could not prove itself: then nothing
+            was sent.
     """
     deadline = time.monotonic() + EXCHANGE_SECONDS
     patience = READ_SECONDS + len(request.content) / UPLINK_BYTES_A_SECOND
@@ -83,12 +100,16 @@ def exchange(http: httpx.Client, request: httpx.Request) -> Reply:
         finally:
             response.close()
     except httpx.HTTPError as error:
+        unproven = tls_failure(error)
+        if unproven is not None:
+            raise unproven from error
         # Only the kind: the text may name an address, never a person, but nobody needs it.
         kind = LineError if isinstance(error, _NOT_REACHED) else LineBrokeError
         raise kind(type(error).__name__) from error
     content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     encoding = response.headers.get("content-encoding", "").strip().lower()
-    return Reply(response.status_code, content_type, _unpack(packed, encoding))
+    pause = _retry_after(response.headers.get("retry-after", ""))
+    return Reply(response.status_code, content_type, _unpack(packed, encoding), pause)
 
 
 def _receive(response: httpx.Response, deadline: float) -> bytes:
@@ -121,6 +142,14 @@ def _unpack(packed: bytes, encoding: str) -> bytes:
     if len(body) > BODY_BYTES_MAX:
         raise ServerError(Code.SERVER_BROKEN, "reply too large")
     return body
+
+
+def _retry_after(text: str) -> float | None:
+    """Seconds; None where the header is missing, a date, or nonsense."""
+    digits = text.strip()
+    if not (digits.isascii() and digits.isdigit()) or len(digits) > _RETRY_AFTER_DIGITS_MAX:
+        return None
+    return min(float(digits), RETRY_AFTER_SECONDS_MAX)
 
 
 def accept_headers() -> Mapping[str, str]:

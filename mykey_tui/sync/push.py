@@ -83,7 +83,7 @@ def push_queue(store: CounterStore, client: ServerClient, limits: Limits, pace: 
     except LineBrokeError as error:
         result.failure = error
     except ServerError as error:
-        if error.code is not Code.SERVER_BROKEN:
+        if error.code not in (Code.SERVER_BROKEN, Code.SERVER_BUSY):
             raise
         result.failure = error
     return result

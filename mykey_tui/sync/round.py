@@ -12,6 +12,7 @@ from mykey_tui.sync.client import ServerClient
 from mykey_tui.sync.plan import check_standing, is_older_than_sent, limits_of
 from mykey_tui.sync.pull import Pulled, pull_scope
 from mykey_tui.sync.push import Pace, Pushed, push_queue
+from mykey_tui.sync.retire import ends_when_retired
 
 LOCK_WAIT_SECONDS = 15.0
 """How long a round waits for another process's round; that one is bounded by its time-outs."""
@@ -67,9 +68,11 @@ def sync_round(
         LineError: the server was not reached, or no longer.
         ServerError: it refused this counter (SERVER_DENIED, SERVER_CLOCK), has another history
             or this counter's file came back from a copy (SERVER_RESET; nothing is dropped), or made no sense (SERVER_BROKEN).
+        RetiredError: the server proved that the operator retired this counter. Its keys and its
+            store are destroyed by then (`sync.retire`).
         StoreError: the counter's own file; STORE_BUSY when another round runs for too long.
     """
-    with store.home.syncing(lock_wait_seconds):
+    with store.home.syncing(lock_wait_seconds), ends_when_retired(store):
         store.note_time()
         hello = client.hello()
         known = store.progress()

@@ -12,6 +12,8 @@ class ProblemType(Enum):
     MALFORMED = ("malformed", 400)
     CODE_REFUSED = ("enrolment-code-refused", 403)
     TOO_MANY_TRIES = ("too-many-tries", 429)
+    SLOW_DOWN = ("too-many-requests", 429)
+    """More than this counter's share; carries `Retry-After`."""
     UNSIGNED = ("signature-missing", 401)
     SIGNATURE = ("signature-refused", 401)
     CLOCK = ("signature-created-out-of-range", 401)

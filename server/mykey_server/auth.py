@@ -26,13 +26,13 @@ class Spoken:
 
 
 async def listen(request: Request, core: Core) -> Spoken:
-    """Read the body, verify the signature, look the counter up.
+    """Read the body, verify the signature, look the counter up, count the request.
 
     Only who holds the key learns that the counter is retired or quarantined.
 
     Raises:
-        ProblemError: unsigned, wrongly signed, clock out of range, retired, quarantined; body too
-            large or too slow.
+        ProblemError: unsigned, wrongly signed, clock out of range, too many requests, retired,
+            quarantined; body too large or too slow.
     """
     body = await read_body(request)
     found: dict[str, Terminal] = {}
@@ -57,7 +57,8 @@ async def listen(request: Request, core: Core) -> Spoken:
     except SignatureError as error:
         raise ProblemError(error.problem) from error
     terminal = found[device_id]
-    refuse_unless_active(terminal.status)
+    core.buckets.take(device_id, core.clock.monotonic())
+    refuse_unless_active(terminal, core.site)
     return Spoken(terminal, body)
 
 

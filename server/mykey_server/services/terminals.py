@@ -9,12 +9,15 @@ from sqlalchemy import Connection, bindparam, select
 from sqlmodel import col
 
 from mykey_server.problem import ProblemError
+from mykey_server.services.site import Site
 from mykey_server.tables.terminal import (
+    TERMINAL_ACTIVE,
     TERMINAL_QUARANTINED,
     TERMINAL_RETIRED,
     TerminalTable,
 )
 from mykey_tui.wire.problems import ProblemType
+from mykey_tui.wire.retirement import retirement_proof
 
 # Built once: every request asks this.
 _TERMINAL = select(
@@ -44,15 +47,22 @@ def find_terminal(connection: Connection, device_id: str) -> Terminal | None:
     return Terminal(device_id, row.scope, key, row.status)
 
 
-def refuse_unless_active(status: int) -> None:
-    """Raises `ProblemError`: `RETIRED` or `CLONED`."""
-    if status == TERMINAL_RETIRED:
-        raise ProblemError(ProblemType.RETIRED)
-    if status == TERMINAL_QUARANTINED:
+def refuse_unless_active(terminal: Terminal, site: Site) -> None:
+    """Raises `ProblemError`: `RETIRED`, with the proof on which the counter ends, or `CLONED`."""
+    if terminal.status == TERMINAL_RETIRED:
+        proof = retirement_proof(site.sign_key, terminal.device_id)
+        raise ProblemError(ProblemType.RETIRED, proof=proof)
+    if terminal.status == TERMINAL_QUARANTINED:
         raise ProblemError(ProblemType.CLONED)
 
 
 def check_status(connection: Connection, device_id: str) -> None:
-    """Look again, inside a write transaction: the operator may have been quicker."""
+    """Look again, inside a write transaction: the operator may have been quicker.
+
+    The proof of a retirement comes with the counter's next request, which gets no further than here.
+    """
     status = connection.execute(_STATUS, {"device_id": device_id}).scalar_one()
-    refuse_unless_active(status)
+    if status != TERMINAL_ACTIVE:
+        raise ProblemError(
+            ProblemType.RETIRED if status == TERMINAL_RETIRED else ProblemType.CLONED
+        )

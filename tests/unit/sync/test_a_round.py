@@ -224,18 +224,6 @@ def test_a_server_that_never_agrees_on_the_time_is_asked_twice_and_no_more(
     assert len(site.line.requests) == 2
 
 
-def test_a_retired_counter_is_told_and_keeps_what_it_has(site: Any, counter: Any) -> None:
-    counter.queue(1)
-    counter.sync()
-    counter.queue(2)
-    site.retire(counter)
-    with pytest.raises(ServerError) as caught:
-        counter.sync()
-    assert caught.value.code is Code.SERVER_DENIED
-    assert counter.store.counts().waiting == 1
-    assert counter.finds(1) is not None
-
-
 def test_another_epoch_drops_nothing_and_sends_nothing(site: Any, counter: Any) -> None:
     counter.queue(1)
     counter.sync()
