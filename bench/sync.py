@@ -59,16 +59,21 @@ class CountingTransport(httpx.HTTPTransport):
         return response
 
 
-def add_rows(database: Path, first: int, count: int) -> None:
+def person(number: int) -> SubjectCn:
+    """A person of the bench."""
+    return SubjectCn.parse(f"BENCH{number:09d}08220003A")
+
+
+def add_rows(database: Path, first: int, count: int, *, scope: str = SCOPE) -> None:
     """Fill the management table below the protocol, in the server's own transactions."""
     engine = open_database(database)
     generator = random.Random(first)  # noqa: S311  # synthetic rows, no secret
     for start in range(first, first + count, _BATCH):
         with writing(engine) as connection:
-            provider = find_provider(connection, SCOPE)
+            provider = find_provider(connection, scope)
             holdings = Holdings()
             for number in range(start, min(start + _BATCH, first + count)):
-                cn = SubjectCn.parse(f"BENCH{number:09d}08220003A")
+                cn = person(number)
                 service_id = ServiceId(
                     f"{generator.randrange(10**9):09d}{number % 10}{number:07d}"[:17]
                 )
@@ -77,7 +82,7 @@ def add_rows(database: Path, first: int, count: int) -> None:
                 )
                 holdings.register(Person(cn, "default", "counter", 0, bytes(16)))
                 holdings.put(Held(row, cn))
-            write_holdings(connection, provider, LINKS.head(connection, SCOPE), holdings)
+            write_holdings(connection, provider, LINKS.head(connection, scope), holdings)
     engine.dispose()
 
 
