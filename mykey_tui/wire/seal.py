@@ -11,7 +11,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
-from mykey_tui.wire.messages import PushItem, SealedLink
+from mykey_tui.wire.messages import Origin, PushItem, SealedLink
 
 _SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_128_GCM)
 
@@ -38,13 +38,14 @@ def seal_context(
 
 
 def context_of(item: PushItem, *, device: str, incarnation: bytes, scope: str) -> bytes:
-    """The context of an item as it arrived."""
+    """The context of an item as it arrived: of its origin, where it was sealed under that."""
+    origin = item.origin or Origin(incarnation, item.mid, item.op)
     return seal_context(
         device=device,
-        incarnation=incarnation,
+        incarnation=origin.incarnation,
         scope=scope,
-        mid=item.mid,
-        op=item.op,
+        mid=origin.mid,
+        op=origin.op,
         v=item.v,
         token=item.token,
         sid=item.sid,

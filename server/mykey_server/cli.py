@@ -62,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_provider_commands(commands, common)
     _add_terminal_commands(commands, common)
     _add_link_commands(commands, common)
+    _add_history_commands(commands, common)
     _add_tls_commands(commands)
     return parser
 
@@ -79,6 +80,32 @@ def _add_provider_commands(commands: _Commands, common: argparse.ArgumentParser)
     add.add_argument("--service-id-format", default="alnum:1-32", help="digits:10, alnum:1-32, ...")
     add.add_argument("--profile", choices=["simulated", "jpki"], default="simulated")
     actions.add_parser("list", parents=[common])
+    staleness = actions.add_parser("set", parents=[common], help="how old rows may be")
+    staleness.add_argument("provider_id", metavar="PROVIDER_ID")
+    staleness.add_argument("--green-hours", type=_positive)
+    staleness.add_argument("--refuse-hours", type=_positive)
+    staleness.add_argument("--lookups", type=_positive)
+
+
+def _add_history_commands(commands: _Commands, common: argparse.ArgumentParser) -> None:
+    renew = commands.add_parser(
+        "renew", parents=[common], help="carry links over to a new MyKey ID"
+    )
+    renew.add_argument("old_cn", metavar="OLD_CN", help="14 + 9 characters")
+    renew.add_argument("new_cn", metavar="NEW_CN")
+    for name in ("suspend-list", "resume-list"):
+        listed = commands.add_parser(name, parents=[common], help="many MyKey IDs, one CN a line")
+        listed.add_argument("file", type=Path, metavar="FILE")
+    compact = commands.add_parser("compact", parents=[common], help="forget old tombstones, places")
+    compact.add_argument("scope", metavar="SCOPE", help="a provider's alias, or S: and the alias")
+    compact.add_argument("--below", type=_positive, required=True, metavar="SEQ")
+    backup = commands.add_parser("backup", help="tell counters what is safe in a backup")
+    actions = backup.add_subparsers(dest="action", required=True, metavar="ACTION")
+    actions.add_parser("begin", parents=[common], help="before a copy is made")
+    confirm = actions.add_parser("confirm", parents=[common], help="the copy was checked")
+    confirm.add_argument("name", metavar="NAME")
+    make = actions.add_parser("make", parents=[common], help="SQLite: copy, check and confirm")
+    make.add_argument("file", type=Path, metavar="FILE")
 
 
 def _add_terminal_commands(commands: _Commands, common: argparse.ArgumentParser) -> None:
@@ -159,6 +186,12 @@ def _address(text: str) -> tuple[str, int]:
     if not separator or not host or not (port.isascii() and port.isdigit()) or int(port) > 65535:
         raise argparse.ArgumentTypeError("HOST:PORT, for example 127.0.0.1:8790")
     return host.strip("[]"), int(port)
+
+
+def _positive(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or len(text) > 15 or int(text) == 0:
+        raise argparse.ArgumentTypeError("a number from 1 on")
+    return int(text)
 
 
 def _minutes(text: str) -> timedelta:

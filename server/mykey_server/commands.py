@@ -13,18 +13,18 @@ from typing import Any, NoReturn
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
+from mykey_server import history_commands as history
 from mykey_server.cli import settings_of
 from mykey_server.database import UNIQUE_VIOLATION, DatabaseError, open_database, reading, write
 from mykey_server.migrations import HEAD, migrate
 from mykey_server.services import admin, selfcheck
 from mykey_server.services.enrol import make_code
 from mykey_server.services.site import open_site
-from mykey_server.services.suspensions import set_suspended
 from mykey_server.tables.terminal import TERMINAL_ACTIVE, TERMINAL_RETIRED
 from mykey_server.tls import TlsError
 from mykey_server.tls_commands import pin_facts, run_tls
 from mykey_tui.domain.errors import AnchorsError, MalformedIdError
-from mykey_tui.domain.ids import MyKeyId, ProviderId, SubjectCn, TerminalCode
+from mykey_tui.domain.ids import ProviderId
 from mykey_tui.domain.service_id import ServiceIdFormat
 
 DONE, REFUSED, USAGE, COULD_NOT = 0, 1, 2, 3
@@ -154,15 +154,6 @@ def _link_list(engine: Engine, parsed: argparse.Namespace) -> Any:  # noqa: ANN4
         return list(admin.list_links(connection, _scope(connection, parsed.provider)))
 
 
-def _suspend(*, suspended: bool) -> Callable[[Engine, argparse.Namespace], Any]:
-    def run(engine: Engine, parsed: argparse.Namespace) -> Any:  # noqa: ANN401
-        cn = SubjectCn(MyKeyId.parse(parsed.mykey_id), TerminalCode.parse(parsed.terminal_code))
-        moved = write(engine, lambda connection: set_suspended(connection, cn, suspended=suspended))
-        return {"status": "suspended" if suspended else "active", "moved": moved}
-
-    return run
-
-
 _COMMANDS: dict[str, Callable[[Engine, argparse.Namespace], Any]] = {
     "provider add": _provider_add,
     "provider list": _provider_list,
@@ -171,8 +162,16 @@ _COMMANDS: dict[str, Callable[[Engine, argparse.Namespace], Any]] = {
     "terminal revoke": _terminal_set(TERMINAL_RETIRED),
     "terminal release": _terminal_set(TERMINAL_ACTIVE),
     "link list": _link_list,
-    "suspend": _suspend(suspended=True),
-    "resume": _suspend(suspended=False),
+    "provider set": history.provider_set,
+    "suspend": history.suspend,
+    "resume": history.suspend,
+    "suspend-list": history.suspend_list,
+    "resume-list": history.suspend_list,
+    "renew": history.renew_one,
+    "compact": history.compact_scope,
+    "backup begin": history.backup_begin,
+    "backup confirm": history.backup_confirm,
+    "backup make": history.backup_make,
 }
 
 

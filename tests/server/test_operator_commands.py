@@ -149,3 +149,47 @@ def test_an_operators_command_loads_no_web_server_and_judges_no_certificate(
         check=True,
     )
     assert done.stdout.splitlines() == ["[]", "[]"]
+
+
+def test_the_staleness_of_a_provider_is_set_and_its_unnamed_parts_stay(operator: Operator) -> None:
+    operator.types("provider", "add", "A-1", "--name", "x")
+    said = operator.types("provider", "set", "A-1", "--refuse-hours", "48")
+    assert said == {"alias": "A-1", "green_hours": 24, "refuse_hours": 48, "lookups": 2000}
+    said = operator.types("provider", "set", "A-1", "--green-hours", "2", "--lookups", "9")
+    assert said == {"alias": "A-1", "green_hours": 2, "refuse_hours": 48, "lookups": 9}
+    refused = operator.types("provider", "set", "A-1", "--refuse-hours", "169", code=1)
+    assert refused["refused"] == "staleness-out-of-range"
+
+
+def test_a_list_of_suspensions_is_read_whole_before_anything_is_done(
+    operator: Operator, tmp_path: Path
+) -> None:
+    operator.types("migrate")
+    file = tmp_path / "list.txt"
+    file.write_text(f"{''.join(SEED)}\n\nAAAAAAAAAAAAAA07202002B\n", encoding="utf-8")
+    assert operator.types("suspend-list", str(file)) == {
+        "status": "suspended", "set": 0, "unknown": 2,
+    }  # fmt: skip
+    file.write_text(f"{''.join(SEED)}\nnobody\n", encoding="utf-8")
+    assert operator.types("resume-list", str(file), code=1)["refused"] == "malformed"
+    operator.types("resume-list", str(tmp_path / "missing"), code=3)
+
+
+def test_renewal_backup_and_compaction_answer_for_an_empty_server(
+    operator: Operator, tmp_path: Path
+) -> None:
+    operator.types("provider", "add", "A-1", "--name", "x")
+    new = "AAAAAAAAAAAAAA07202002B"
+    assert operator.types("renew", "".join(SEED), new, code=1)["refused"] == "not-registered"
+    begun = operator.types("backup", "begin")
+    assert begun["seqs"] == {"A-1": 0}
+    assert operator.types("backup", "confirm", begun["name"]) == {"durable_through": {"A-1": 0}}
+    assert operator.types("backup", "confirm", "x", code=1)["refused"] == "backup-unknown"
+    copy = tmp_path / "copy.db"
+    assert operator.types("backup", "make", str(copy))["durable_through"] == {"A-1": 0}
+    assert copy.exists()
+    assert operator.types("backup", "make", str(copy), code=1)["refused"] == "file-exists"
+    for scope in ("A-1", "S:A-1"):
+        assert operator.types("compact", scope, "--below", "1", code=1)["refused"] == "ahead"
+    refused = operator.types("compact", "B-1", "--below", "1", code=1)
+    assert refused["refused"] == "provider-unknown"

@@ -69,7 +69,7 @@ def routes(core: Core) -> APIRouter:
                 durable_through=durable_through,
                 last_mid=newest,
                 profile=provider.profile,
-                features=[feature.value for feature in Feature if feature is not Feature.ORIGIN],
+                features=[feature.value for feature in Feature],
                 server_key=core.site.server_key,
                 staleness=provider.staleness,
                 poll_key=core.site.poll_key(device_id),

@@ -11,6 +11,7 @@ from mykey_server.tables.management import (
     KIND_DEFAULT,
     ORIGIN_COUNTER,
     PERSON_ACTIVE,
+    PERSON_RENEWED,
     PERSON_SUSPENDED,
 )
 from mykey_tui.domain import tokens
@@ -19,9 +20,10 @@ from mykey_tui.domain.ids import Binding, LookupToken, ServiceId, SubjectCn
 from mykey_tui.domain.link import LinkRow, LinkStatus
 from mykey_tui.wire.messages import PushItem, VerdictName
 
-OPERATIONS = frozenset({"link", "unlink"})
+REPLACE = "replace"
+OPERATIONS = frozenset({"link", "unlink", REPLACE})
 ITEM_VERSION = 1
-"""The form of `link` and `unlink` that this server understands."""
+"""The form of these operations that this server understands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,10 @@ class Decision:
 APPLIED = Decision("applied")
 ALREADY = Decision("already")
 HELD = Decision("held")
+_STOPPED = {
+    PERSON_SUSPENDED: Decision("conflict", "id_suspended"),
+    PERSON_RENEWED: Decision("conflict", "id_renewed"),
+}
 
 
 def decide(item: PushItem, proof: Proof, provider: Provider, holdings: Holdings) -> Decision:
@@ -74,8 +80,8 @@ def decide(item: PushItem, proof: Proof, provider: Provider, holdings: Holdings)
     person = _person(item, proof, holdings)
     if isinstance(person, Decision):
         return person
-    if person.status == PERSON_SUSPENDED:
-        return Decision("conflict", "id_suspended")
+    if person.status in _STOPPED:
+        return _STOPPED[person.status]
     if item.op == "unlink":
         return _unlink(item, holdings)
     return _link(item, proof, person, holdings)
@@ -84,6 +90,8 @@ def decide(item: PushItem, proof: Proof, provider: Provider, holdings: Holdings)
 def _flaw(item: PushItem, provider: Provider) -> str | None:
     if item.op not in OPERATIONS or item.v != ITEM_VERSION:
         return "op"
+    if (item.op == REPLACE) != (item.replaces is not None) or not _may_come_from(item):
+        return "op"
     if item.op == "unlink" and not item.sid:
         return None
     try:
@@ -91,6 +99,12 @@ def _flaw(item: PushItem, provider: Provider) -> str | None:
     except (MalformedIdError, MyNumberTypedError):
         return "sid"
     return None if checked.text == item.sid else "sid"
+
+
+def _may_come_from(item: PushItem) -> bool:
+    """A seal is for one operation. Only a refused link may come again, as what replaces."""
+    sealed_for = item.op if item.origin is None else item.origin.op
+    return sealed_for == item.op or (sealed_for == "link" and item.op == REPLACE)
 
 
 def _person(item: PushItem, proof: Proven, holdings: Holdings) -> Person | Decision:
@@ -116,9 +130,10 @@ def _link(item: PushItem, proof: Proven, person: Person, holdings: Holdings) -> 
     token = LookupToken(item.token)
     held = holdings.rows.get(token)
     if held is not None and held.is_live:
-        return (
-            ALREADY if held.row.service_id.text == item.sid else Decision("conflict", "key_linked")
-        )
+        if held.row.service_id.text == item.sid:
+            return ALREADY
+        if held.row.service_id.text != item.replaces:
+            return Decision("conflict", "key_linked")
     if holdings.owner_of(item.sid) is not None:
         return Decision("conflict", "sid_taken")
     if person.cn not in holdings.people:

@@ -21,7 +21,7 @@ from mykey_server.services.site import Site
 from mykey_server.tables.base import table_of
 from mykey_server.tables.terminal import HeldTable
 from mykey_tui.domain.ids import LookupToken
-from mykey_tui.wire.messages import PushItem, PushRequest
+from mykey_tui.wire.messages import Origin, PushItem, PushRequest
 
 
 class HeldItems:
@@ -104,6 +104,12 @@ class HeldItems:
                     for item in new
                 ],
             )
+
+    def forget(self, connection: Connection, origins: Iterable[Origin]) -> None:
+        """Old numbers wait no more: what they held came again under new ones."""
+        for origin in origins:
+            where = self._where | {"incarnation": origin.incarnation}
+            connection.execute(_DELETE, where | {"mids": [origin.mid]})
 
     def _touched(self, item: PushItem, holdings: Holdings) -> Iterator[bytes]:
         yield self._token_tag(item.token)

@@ -38,8 +38,8 @@ class Held:
 
     @property
     def is_live(self) -> bool:
-        """Whether the row links anything."""
-        return self.row.status is not LinkStatus.REMOVED
+        """Whether the row links anything: it is neither removed nor renewed."""
+        return self.row.status.value < LinkStatus.RENEWED.value
 
 
 @dataclass(slots=True)
@@ -118,7 +118,7 @@ def read_holdings(
 
 
 def read_links_of(connection: Connection, scope: str, cn: SubjectCn) -> Holdings:
-    """The live rows of one person in one scope."""
+    """The rows of one person in one scope, live or renewed."""
     holdings = Holdings()
     for row in connection.execute(
         _LINK.where(
@@ -190,7 +190,7 @@ _TOUCHED = _LINK.where(
         col(LinkTable.token).in_(bindparam("tokens", expanding=True)),
         and_(
             col(LinkTable.service_id).in_(bindparam("sids", expanding=True)),
-            col(LinkTable.status) != LinkStatus.REMOVED.value,
+            col(LinkTable.status) < LinkStatus.RENEWED.value,
         ),
     ),
 )

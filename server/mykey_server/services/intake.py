@@ -17,7 +17,7 @@ from sqlmodel import col
 from mykey_server.database import UNIQUE_VIOLATION, reading, write
 from mykey_server.problem import ProblemError
 from mykey_server.services.cards import TrustedCards
-from mykey_server.services.decide import HELD, UNDECIDABLE, Proof, Proven, decide
+from mykey_server.services.decide import HELD, UNDECIDABLE, Decision, Proof, Proven, decide
 from mykey_server.services.feeds import LINKS
 from mykey_server.services.held import HeldItems
 from mykey_server.services.holdings import (
@@ -26,8 +26,10 @@ from mykey_server.services.holdings import (
     read_holdings,
     write_holdings,
 )
+from mykey_server.services.origins import read_before
 from mykey_server.services.positions import check_position
 from mykey_server.services.prove import in_isolation, prove
+from mykey_server.services.renewal import read_successors
 from mykey_server.services.site import Provider, Site, find_provider, read_epoch
 from mykey_server.services.terminals import Terminal, check_status
 from mykey_server.services.verdicts import (
@@ -133,15 +135,18 @@ def _apply(
         cns=[proof.cn for proof in proofs.values() if isinstance(proof, Proven)],
     )
     waiting = HeldItems.read(connection, site, request, holdings)
-    holdings = _decide_all(batch, proofs, provider, holdings, waiting)
+    before = read_before(connection, request, (batch.held | batch.new).values())
+    holdings = _decide_all(batch, proofs, provider, holdings, waiting, before.settled)
     head = write_holdings(connection, provider, head, holdings)
     _store(connection, request, batch, waiting)
+    waiting.forget(connection, before.held)
+    successors = read_successors(connection, provider, holdings)
     return PushReply(
         epoch=epoch,
         seq=head.seq,
         digest=head.digest,
         server_time=now.isoformat(),
-        items=[_verdict(item, batch, holdings) for item in request.items],
+        items=[_verdict(item, batch, holdings, successors) for item in request.items],
         expect_mid=batch.expect_mid,
     )
 
@@ -178,9 +183,14 @@ def _decide_all(
     provider: Provider,
     holdings: Holdings,
     waiting: HeldItems,
+    settled: dict[int, Decision],
 ) -> Holdings:
     """Decide what is held or new, in the order of the counter's acts; return what then stands."""
     for mid, item in sorted((batch.held | batch.new).items()):
+        if mid in settled:
+            waiting.release(item)
+            batch.known[mid] = Known(item_hash(item), settled[mid])
+            continue
         proof = proofs.get(mid, UNDECIDABLE)
         if isinstance(proof, Proven) and waiting.stand_before(item, holdings):
             proof = UNDECIDABLE
@@ -204,7 +214,9 @@ def _store(
     waiting.write(connection, decided)
 
 
-def _verdict(item: PushItem, batch: _Sorted, holdings: Holdings) -> ItemVerdict:
+def _verdict(
+    item: PushItem, batch: _Sorted, holdings: Holdings, successors: dict[LookupToken, Held]
+) -> ItemVerdict:
     known = batch.known.get(item.mid)
     if known is None:
         return ItemVerdict(item.mid, "retry", retry_after_s=RETRY_AFTER_SECONDS)
@@ -212,6 +224,8 @@ def _verdict(item: PushItem, batch: _Sorted, holdings: Holdings) -> ItemVerdict:
     held: Held | None = None
     if decision.kind == "sid_taken":
         held = holdings.owner_of(item.sid)
+    elif decision.kind == "id_renewed":
+        held = successors.get(LookupToken(item.token))
     elif decision.verdict not in {"invalid", "held"}:
         held = holdings.rows.get(LookupToken(item.token))
     return ItemVerdict(

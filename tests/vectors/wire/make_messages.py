@@ -83,7 +83,9 @@ def later_samples() -> dict[str, msgspec.Struct]:
             [feature.value for feature in messages.Feature],
             KEY,
             messages.Staleness(86_400, 259_200, 2_000),
+            KEY,
         ),
+        "PollReply": messages.PollReply(EPOCH, 42, 3),
         "HeadReply.later": messages.HeadReply(EPOCH, 3, 0, DIGEST, TIME, state, KEY + KEY),
         "PushItem.later": messages.PushItem(
             8, "replace", 1, TOKEN, "A-200", 42, KEY, b"sealed", origin, "A-100"
