@@ -21,11 +21,12 @@ from fastapi import FastAPI
 from sqlalchemy import Engine
 
 from mykey_server.app import create_app
-from mykey_server.core import Core
+from mykey_server.core import Core, open_core
 from mykey_server.database import open_database, reading, writing
 from mykey_server.services import admin, suspensions
 from mykey_server.services.enrol import CODE_LIFETIME, make_code
 from mykey_server.services.selfcheck import self_check
+from mykey_server.services.site import open_site
 from mykey_server.settings import Settings
 from mykey_tui.domain.clock import SystemClock
 from mykey_tui.domain.ids import LookupToken, ProviderId, ServiceId, SubjectCn
@@ -139,39 +140,8 @@ class Server:
         assert isinstance(core, Core)
         return core
 
-    def add_provider(self, provider_id: str = PROVIDER) -> str:
-        parsed = ProviderId.parse(provider_id)
-        with writing(self.core.engine) as connection:
-            admin.add_provider(
-                connection,
-                parsed,
-                name=provider_id,
-                service_id_format=ServiceIdFormat.parse("alnum:1-32"),
-                profile="simulated",
-            )
-        return parsed.alias
-
-    def code(self, scope: str) -> str:
-        with writing(self.core.engine) as connection:
-            code, _ = make_code(
-                connection,
-                self.core.site,
-                scope=scope,
-                now=self.clock.now(),
-                lifetime=CODE_LIFETIME,
-            )
-        return code
-
-    def enrol(self, scope: str, home: Path) -> None:
-        enrol(
-            Home(home),
-            server_url=URL,
-            code=self.code(scope),
-            profile=None,
-            counter_name="窓口",
-            clock=SystemClock(),
-            transport=self.line,
-        ).close()
+    def enrol(self, home: Path) -> None:
+        enrol_counter(home, URL, draw_code(self.file), self.line)
 
     def set_suspended(self, cn: str, *, suspended: bool) -> None:
         with writing(self.core.engine) as connection:
@@ -245,6 +215,49 @@ class Counter:
                 parked=parked,
             )
         )
+
+
+def add_provider(file: Path) -> None:
+    """Make the server's file with one provider in it."""
+    open_core(Settings(database=file), SystemClock()).close()
+    engine = server_engine(file)
+    try:
+        with writing(engine) as connection:
+            admin.add_provider(
+                connection,
+                ProviderId.parse(PROVIDER),
+                name=PROVIDER,
+                service_id_format=ServiceIdFormat.parse("alnum:1-32"),
+                profile="simulated",
+            )
+    finally:
+        engine.dispose()
+
+
+def draw_code(file: Path) -> str:
+    """A one-time code for a counter of the file's one provider."""
+    engine = server_engine(file)
+    try:
+        site = open_site(engine)
+        with writing(engine) as connection:
+            scope = str(connection.exec_driver_sql("SELECT scope FROM provider").scalar())
+            now = datetime.now(UTC)
+            return make_code(connection, site, scope=scope, now=now, lifetime=CODE_LIFETIME)[0]
+    finally:
+        engine.dispose()
+
+
+def enrol_counter(home: Path, url: str, code: str, transport: httpx.BaseTransport) -> None:
+    """As `mykey enrol` does."""
+    enrol(
+        Home(home),
+        server_url=url,
+        code=code,
+        profile=None,
+        counter_name="窓口",
+        clock=SystemClock(),
+        transport=transport,
+    ).close()
 
 
 def token_of(identity: Identity, cn: str) -> LookupToken:

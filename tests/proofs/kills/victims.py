@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import shutil
@@ -19,10 +18,12 @@ from typing import IO
 import httpx
 
 from tests.proofs.world import (
-    PROVIDER,
     Counter,
     NoLine,
+    add_provider,
     damage_of_store,
+    draw_code,
+    enrol_counter,
     person,
     read_server,
 )
@@ -107,40 +108,11 @@ def _file(pipe: IO[str] | None) -> IO[str]:
     return pipe
 
 
-@dataclass(frozen=True)
-class Template:
-    """A server's file with one provider, and the home of one counter that enrolled there."""
-
-    folder: Path
-    address: str
-
-    @classmethod
-    def make(cls, folder: Path) -> Template:
-        """By the commands that an operator and a clerk type."""
-        template = cls(folder, free_address())
-        folder.mkdir()
-        operator = ("mykey_server", "--db", str(folder / "server.db"))
-        command(*operator, "provider", "add", PROVIDER, "--name", "proofs")
-        with (folder / "stderr").open("wb") as complaints:
-            servers = Forker("server", "sound", complaints)
-            servers.start("server", str(folder / "server.db"), template.address, ready='{"url"')
-            code = command(*operator, "terminal", "code", "--provider", PROVIDER)["code"]
-            enrol = ("enrol", "--server", f"http://{template.address}", "--code", str(code))
-            command("mykey_tui.cli", "--home", str(folder / "counter"), *enrol, "--json")
-            servers.close()
-        return template
-
-    def copy(self, folder: Path) -> None:
-        shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(self.folder, folder)
-
-
 @dataclass
 class Scene:
     """A server, a counter, and all that was acknowledged between the kills."""
 
     folder: Path
-    template: Template
     mutant: str = "sound"
     acknowledged: dict[int, tuple[str, int]] = field(default_factory=dict)
     """Operation and person, by number, since the files began anew."""
@@ -148,11 +120,12 @@ class Scene:
     kills: int = 0
 
     def __post_init__(self) -> None:
-        self.template.copy(self.folder)
+        self.folder.mkdir()
         self._complaints = (self.folder.parent / "stderr").open("ab")
+        self.address = free_address()
         self._counters = Forker("counter", self.mutant, self._complaints)
         self._servers = Forker("server", self.mutant, self._complaints)
-        self.start_server()
+        self._set_up()
 
     @property
     def home(self) -> Path:
@@ -163,17 +136,24 @@ class Scene:
         return self.folder / "server.db"
 
     def start_server(self) -> None:
-        self._servers.start("server", str(self.database), self.template.address, ready='{"url"')
+        self._servers.start("server", str(self.database), self.address, ready='{"url"')
 
     def stop_server(self) -> None:
         self._servers.kill()
 
     def begin_anew(self) -> None:
-        """Fresh files, of the same server address and the same device."""
+        """Fresh files at the same address, and a counter that enrolled there."""
         self.stop_server()
-        self.template.copy(self.folder)
+        shutil.rmtree(self.folder)
+        self.folder.mkdir()
         self.acknowledged.clear()
+        self._set_up()
+
+    def _set_up(self) -> None:
+        add_provider(self.database)
         self.start_server()
+        code = draw_code(self.database)
+        enrol_counter(self.home, f"http://{self.address}", code, httpx.HTTPTransport(verify=False))
 
     def kill_once(self, dice: Random) -> None:
         """Let the counter work for a while and kill it; now and then the server first."""
@@ -241,22 +221,6 @@ class Scene:
         self._counters.close()
         self._servers.close()
         self._complaints.close()
-
-
-def command(module: str, *arguments: str) -> dict[str, object]:
-    """Run one of the project's commands to its end; its one JSON answer."""
-    done = subprocess.run(
-        [sys.executable, "-m", module, *arguments],
-        check=True,
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env=environment(),
-        timeout=60,
-    )
-    answer = json.loads(done.stdout)
-    assert isinstance(answer, dict)
-    return answer
 
 
 def start_mykey(home: Path, *arguments: str) -> subprocess.Popen[str]:

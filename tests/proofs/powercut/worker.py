@@ -21,7 +21,7 @@ from sqlalchemy.pool import Pool
 
 from mykey_tui.wire.messages import PushReply
 from tests.proofs.messages import decoded
-from tests.proofs.world import Counter, Line, Server, person
+from tests.proofs.world import Counter, Line, Server, add_provider, person
 
 WORD_DESCRIPTOR = 777
 
@@ -67,9 +67,11 @@ def main(folder: Path, registrations: int, seed: int, mode: str) -> None:
     if mode != "full":
         bend(mode)
     line = Line()
+    (folder / "server").mkdir()
     server = Server(folder / "server" / "server.db", line)
+    add_provider(server.file)
     server.start()
-    server.enrol(server.add_provider(), folder / "counter")
+    server.enrol(folder / "counter")
     counter = Counter(folder / "counter", line)
     telling = line.spoil = Telling()
     say("start")
