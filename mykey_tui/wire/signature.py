@@ -101,6 +101,7 @@ def verify(
     Raises:
         SignatureError: `UNSIGNED` with no signature; `SIGNATURE` for every other fault;
             `CLOCK` for a good signature whose `created` is out of range.
+        Exception: whatever `key_for` raises.
     """
     ours = _our_headers(headers)
     if "Signature" not in ours or "Signature-Input" not in ours:
@@ -128,12 +129,13 @@ def content_digest(body: bytes) -> str:
 
 
 def _verified(message: _Message, key_for: Callable[[str], Ed25519PublicKey | None]) -> VerifyResult:
-    verifier = _ProfileVerifier(
-        signature_algorithm=algorithms.ED25519, key_resolver=_OneKey(public=key_for)
-    )
+    keys = _OneKey(public=key_for)
+    verifier = _ProfileVerifier(signature_algorithm=algorithms.ED25519, key_resolver=keys)
     try:
         results = verifier.verify(message, max_age=None)
     except (HTTPMessageSignaturesException, ValueError) as error:
+        if keys.failure is not None:
+            raise keys.failure from None
         raise SignatureError(ProblemType.SIGNATURE) from error
     if len(results) != 1:
         raise SignatureError(ProblemType.SIGNATURE)
@@ -169,12 +171,18 @@ class _OneKey(HTTPSignatureKeyResolver):
     ) -> None:
         self._private = private
         self._public = public
+        self.failure: Exception | None = None
+        """What kept the caller from looking the key up: the library would call it a bad signature."""
 
     def resolve_private_key(self, key_id: str) -> Ed25519PrivateKey | None:
         return self._private
 
     def resolve_public_key(self, key_id: str) -> Ed25519PublicKey | None:
-        return None if self._public is None else self._public(key_id)
+        try:
+            return None if self._public is None else self._public(key_id)
+        except Exception as failure:
+            self.failure = failure
+            raise
 
 
 class _ProfileVerifier(HTTPMessageVerifier):

@@ -68,6 +68,16 @@ def test_a_request_without_a_body_covers_method_and_uri_alone() -> None:
     assert check(headers, method="GET", body=b"") == KEY_ID
 
 
+def test_a_key_that_could_not_be_looked_up_is_no_bad_signature() -> None:
+    """A server whose disk fails says so, and does not tell a counter that it is not known."""
+
+    def fails(key_id: str) -> Ed25519PublicKey | None:
+        raise OSError(key_id)
+
+    with pytest.raises(OSError, match=KEY_ID):
+        verify(method="POST", url=URL, headers=signed(), body=BODY, key_for=fails, now=NOW)
+
+
 def test_header_names_may_arrive_in_any_case() -> None:
     assert check({name.lower(): value for name, value in signed().items()}) == KEY_ID
 
