@@ -14,7 +14,14 @@ from mykey_server.core import Core
 from mykey_server.database import reading
 from mykey_server.problem import ProblemError
 from mykey_server.services.terminals import Terminal, find_terminal, refuse_unless_active
+from mykey_tui.wire.problems import ProblemType
 from mykey_tui.wire.signature import SignatureError, verify
+
+CARRIED = "mykey_server.carried"
+"""In the scope of a request that came on a stick: the device id that signed the whole stick.
+
+Only this process can set it: a request from the line brings headers, and no keys of the scope.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +42,8 @@ async def listen(request: Request, core: Core) -> Spoken:
             quarantined; body too large or too slow.
     """
     body = await read_body(request)
+    if CARRIED in request.scope:
+        return _carried(request.scope[CARRIED], body, core)
     found: dict[str, Terminal] = {}
 
     def key_for(device_id: str) -> Ed25519PublicKey | None:
@@ -58,6 +67,16 @@ async def listen(request: Request, core: Core) -> Spoken:
         raise ProblemError(error.problem) from error
     terminal = found[device_id]
     core.buckets.take(device_id, core.clock.monotonic())
+    refuse_unless_active(terminal, core.site)
+    return Spoken(terminal, body)
+
+
+def _carried(device_id: str, body: bytes, core: Core) -> Spoken:
+    """Asked on a stick whose signature was verified; the operator may have retired it since."""
+    with reading(core.engine) as connection:
+        terminal = find_terminal(connection, device_id)
+    if terminal is None:
+        raise ProblemError(ProblemType.SIGNATURE)
     refuse_unless_active(terminal, core.site)
     return Spoken(terminal, body)
 

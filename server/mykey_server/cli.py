@@ -64,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_link_commands(commands, common)
     _add_history_commands(commands, common)
     _add_tls_commands(commands)
+    _add_bundle_commands(commands, common)
     return parser
 
 
@@ -160,6 +161,15 @@ def _add_tls_commands(commands: _Commands) -> None:
                 metavar="NAME",
                 help="a name or address that counters call; may be given again",
             )
+
+
+def _add_bundle_commands(commands: _Commands, common: argparse.ArgumentParser) -> None:
+    bundle = commands.add_parser("bundle", help="counters without a line: files on a stick")
+    actions = bundle.add_subparsers(dest="action", required=True, metavar="ACTION")
+    taking = actions.add_parser("import", parents=[common], help="take an export in, and answer it")
+    taking.add_argument("file", type=Path, metavar="FILE", help="what `mykey bundle export` wrote")
+    taking.add_argument("--reply", type=Path, required=True, metavar="FILE")
+    taking.add_argument("--anchors", type=Path, help="as of `serve`")
 
 
 def _add_tls_folder(parser: argparse.ArgumentParser, text: str) -> None:

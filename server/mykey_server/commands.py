@@ -35,8 +35,8 @@ def run_command(parsed: argparse.Namespace) -> int:
     try:
         if parsed.command == "serve":
             _serve(parsed)
-        if parsed.command == "tls":
-            _print(run_tls(parsed))
+        if parsed.command in _ALONE:
+            _print(_ALONE[parsed.command](parsed))
             return DONE
         return _with_database(parsed)
     except (admin.AdminRefusedError, TlsError) as error:
@@ -64,6 +64,18 @@ def _serve(parsed: argparse.Namespace) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(DONE)
+
+
+def _bundle_import(parsed: argparse.Namespace) -> dict[str, Any]:
+    from mykey_server.bundle import carry  # noqa: PLC0415 - the application, as for `serve`
+
+    carried = carry(settings_of(parsed), parsed.file, parsed.reply)
+    return {
+        "device_id": carried.device_id,
+        "mutations": carried.mutations,
+        "decided": carried.verdicts,
+        "reply": str(parsed.reply),
+    }
 
 
 def _with_database(parsed: argparse.Namespace) -> int:
@@ -153,6 +165,12 @@ def _link_list(engine: Engine, parsed: argparse.Namespace) -> Any:  # noqa: ANN4
     with reading(engine) as connection:
         return list(admin.list_links(connection, _scope(connection, parsed.provider)))
 
+
+_ALONE: dict[str, Callable[[argparse.Namespace], Any]] = {
+    "bundle": _bundle_import,
+    "tls": run_tls,
+}
+"""They open no database, or open it by themselves."""
 
 _COMMANDS: dict[str, Callable[[Engine, argparse.Namespace], Any]] = {
     "provider add": _provider_add,
