@@ -145,6 +145,12 @@ class AgeingStore(StoreBase):
             with writing(self._engine) as connection:
                 progress.change(connection, time_floor=now)
 
+    def time_now(self) -> float:
+        """Unix time: the clock's, or the floor where the clock stands before it."""
+        with reading(self._engine) as connection:
+            floor = progress.row_of(connection).time_floor
+        return max(self._clock.now().timestamp(), floor or 0)
+
     def _age(self, row: StoredProgress, synced_at: int, wall: float) -> float:
         now = self._boot_time()
         noted = Ageing(row.age_noted, BootTime(row.age_boot or "", row.age_boot_seconds))

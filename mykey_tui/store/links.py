@@ -20,8 +20,8 @@ from mykey_tui.wire.messages import BUCKETS, Row
 # the provider's own form, which may have changed since an older row was made.
 _SERVICE_ID = re.compile(r"[0-9A-Z-]{1,32}")
 _SERVICE_IDS = re.compile(r"(?:[0-9A-Z-]{1,32}\n)*+")
-_REMOVED = LinkStatus.REMOVED.value
-_STATUS_LIVE = frozenset(status.value for status in LinkStatus) - {_REMOVED}
+REMOVED = LinkStatus.REMOVED.value
+_STATUS_LIVE = frozenset(status.value for status in LinkStatus) - {REMOVED}
 
 _CHUNK_ROWS = 200
 """Rows of one statement: a statement for each row takes a quarter longer for a large page."""
@@ -118,8 +118,8 @@ def sort_out(rows: Iterable[Row]) -> tuple[list[Row], int]:
         token, _, service_id, status, seq = row
         sound = row
         if status not in _STATUS_LIVE or _SERVICE_ID.fullmatch(service_id) is None:
-            refused += status != _REMOVED
-            sound = (token, None, "", _REMOVED, seq)
+            refused += status != REMOVED
+            sound = (token, None, "", REMOVED, seq)
         if token not in kept or kept[token][4] <= seq:
             kept[token] = sound
     return [kept[token] for token in sorted(kept)], refused
@@ -148,7 +148,7 @@ def put_new(
 
     Falls back to `put` when a token is there already (it moved while its scope was being read).
     """
-    live = [row for row in rows if row[3] != _REMOVED]
+    live = [row for row in rows if row[3] != REMOVED]
     connection.exec_driver_sql("SAVEPOINT first_load")
     if _insert(connection, "INSERT OR IGNORE", into, live) == len(live):
         tally.rows += len(live)
@@ -157,7 +157,7 @@ def put_new(
         connection.exec_driver_sql("ROLLBACK TO first_load")
         put(connection, key, tally, live, into=into)
     connection.exec_driver_sql("RELEASE first_load")
-    put(connection, key, tally, [row for row in rows if row[3] == _REMOVED], into=into)
+    put(connection, key, tally, [row for row in rows if row[3] == REMOVED], into=into)
 
 
 def put(
@@ -171,8 +171,8 @@ def put(
     """Take rows in, at most one for each token; an older seq never overwrites a newer one."""
     old = _rows_of(connection, [row[0] for row in rows], into)
     news = [row for row in rows if row[0] not in old or old[row[0]][4] <= row[4]]
-    gone = [(row[0],) for row in news if row[3] == _REMOVED and row[0] in old]
-    live = [row for row in news if row[3] != _REMOVED]
+    gone = [(row[0],) for row in news if row[3] == REMOVED and row[0] in old]
+    live = [row for row in news if row[3] != REMOVED]
     replaced = [old[row[0]] for row in news if row[0] in old]
     if gone:
         connection.exec_driver_sql(f"DELETE FROM {into} WHERE token = ?", gone)  # noqa: S608  # ours

@@ -106,11 +106,14 @@ class Loading(StoreBase):
             )
         return refused
 
-    def finish_load(self, head: ScopeHead, *, epoch: str, anyway: bool) -> bool:
+    def finish_load(
+        self, head: ScopeHead, *, epoch: str, anyway: bool, renew_age: bool = True
+    ) -> bool:
         """The last page of the load is in: where the digests are equal, its rows serve from now on.
 
         `anyway` lets them serve although the digests differ: for a counter that has no other rows.
-        Then the place stays unproven, and every pull tries to mend it. Returns whether they are equal.
+        Then the place stays unproven, and every pull tries to mend it. `renew_age` as in
+        `finish_pull`. Returns whether they are equal.
         """
         with writing(self._engine) as connection:
             load = _require(connection)
@@ -132,7 +135,8 @@ class Loading(StoreBase):
                 position_seq=head.seq if same else None,
                 position_digest=head.digest if same else None,
             )
-            ageing.start_anew(connection, wall=self._clock.now(), boot=self._boot_time())
+            if renew_age:
+                ageing.start_anew(connection, wall=self._clock.now(), boot=self._boot_time())
             verdicts.acknowledge_all(connection, seq=head.seq)
         return same
 

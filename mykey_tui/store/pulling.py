@@ -37,10 +37,11 @@ class Pulling(StoreBase):
             progress.change(connection, epoch=epoch, cursor=max(known.cursor, cursor))
         return refused
 
-    def finish_pull(self, head: ScopeHead, *, epoch: str) -> bool:
+    def finish_pull(self, head: ScopeHead, *, epoch: str, renew_age: bool = True) -> bool:
         """The last page is in: compare digests, and move the position when they are equal.
 
-        The age of the revocation data starts anew either way: every change was received.
+        The age of the revocation data starts anew either way: every change was received. Not so with
+        `renew_age` false, where the list of suspensions could not be believed.
         """
         with writing(self._engine) as connection:
             known = progress.read(connection)
@@ -48,7 +49,8 @@ class Pulling(StoreBase):
             if same:
                 progress.change(connection, position_seq=head.seq, position_digest=head.digest)
             progress.change(connection, epoch=epoch)
-            ageing.start_anew(connection, wall=self._clock.now(), boot=self._boot_time())
+            if renew_age:
+                ageing.start_anew(connection, wall=self._clock.now(), boot=self._boot_time())
             # In effect at the server, and the pull has now brought what the reply did not show.
             verdicts.drop_settled_effects(connection)
             connection.exec_driver_sql(links.INDEX_BY_SERVICE_ID)

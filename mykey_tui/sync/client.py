@@ -224,7 +224,7 @@ def _refusal(reply: Reply, problem: Problem | None, *, is_push: bool) -> ServerE
         code = _CODES.get(problem.type)
         if code is not None:
             return ServerError(code)
-    if reply.retry_after_s is not None:
-        return BusyError(reply.status, reply.retry_after_s)
+    if reply.status in _BUSY and reply.retry_after_s is not None:
+        return ServerBusyError(reply.retry_after_s)
     kind = PushRefusedError if is_push and reply.status in (400, 413) else ServerError
     return kind(Code.SERVER_BROKEN, f"status {reply.status}")

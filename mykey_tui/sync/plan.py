@@ -14,6 +14,7 @@ from mykey_tui.wire.messages import (
     PROTOCOL_VERSION,
     PUSH_ITEMS_MAX,
     SCHEMA,
+    Feature,
     HelloReply,
 )
 
@@ -37,31 +38,52 @@ class Limits:
     push_bytes: int
 
 
-def check_standing(hello: HelloReply, known: Progress) -> None:
-    """Whether this counter and this server can go on from where they are.
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """What this server can do beyond the first form of the protocol."""
 
-    Raises:
-        ServerError: SERVER_RESET when the server's history is another one. Nothing is dropped; a
-            person decides. SERVER_BROKEN when the server speaks no form that we do.
-    """
+    snapshot: bool
+    digest: bool
+    suspensions: bool
+    recover: bool
+    origin: bool
+
+    @property
+    def places(self) -> bool:
+        """Whether `heads` compares the counter's places; every server with features does."""
+        return self.snapshot or self.digest
+
+
+def abilities_of(hello: HelloReply) -> Abilities:
+    """What `hello.features` names; what we do not know is ignored."""
+    named = set(hello.features)
+    return Abilities(
+        snapshot=Feature.SNAPSHOT.value in named,
+        digest=Feature.DIGEST.value in named,
+        suspensions=Feature.SUSPENSIONS.value in named,
+        recover=Feature.RECOVER.value in named,
+        origin=Feature.ORIGIN.value in named,
+    )
+
+
+def check_version(hello: HelloReply) -> None:
+    """Raises `ServerError` SERVER_BROKEN when the server speaks no form that we do."""
     if PROTOCOL_VERSION not in hello.proto or hello.min_schema > SCHEMA:
         raise ServerError(Code.SERVER_BROKEN, "the server wants a newer counter")
-    check_epoch(hello.epoch, known)
 
 
 def is_older_than_sent(hello: HelloReply, known: Progress) -> bool:
-    """Whether the server knows more mutations of this counter than the counter does.
+    """Whether the server knows more mutations of this incarnation than the counter does.
 
     Then the counter's file came back from a copy. Not seen here where it has made as many since as it
     lost: then the server meets a number with two contents, and shuts the counter out.
     """
-    return hello.last_mid > known.last_mid
+    return hello.last_mid > known.last_number
 
 
-def check_epoch(epoch: str, known: Progress) -> None:
-    """Raises `ServerError` SERVER_RESET for another history than the one we follow."""
-    if known.epoch is not None and epoch != known.epoch:
-        raise ServerError(Code.SERVER_RESET, "another epoch")
+def is_behind(seq: int, known: Progress) -> bool:
+    """Whether a head lies before what this counter was told of: then the history is another one."""
+    return seq < known.cursor or (known.mark is not None and seq < known.mark.seq)
 
 
 def limits_of(hello: HelloReply) -> Limits:

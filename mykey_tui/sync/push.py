@@ -9,17 +9,17 @@ A slow line halves the batch too, down to one item; what fits is remembered for 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import MyKeyError, ServerError
 from mykey_tui.store.counter_store import CounterStore
+from mykey_tui.store.outbox import Batch
 from mykey_tui.store.queueing import Settled
-from mykey_tui.sync.client import PushRefusedError, ServerClient
+from mykey_tui.sync.client import PushRefusedError, ResetError, ServerClient
 from mykey_tui.sync.exchange import LineBrokeError
-from mykey_tui.sync.plan import Limits, check_epoch
-from mykey_tui.wire.messages import PUSH_ITEMS_MAX, PushItem, PushReply, PushRequest
+from mykey_tui.sync.plan import Limits
+from mykey_tui.wire.messages import PUSH_ITEMS_MAX, PushReply, PushRequest
 
 REQUESTS_MAX = 500
 """In one round: 50,000 mutations of 100 each; the rest goes with the next round."""
@@ -27,6 +27,8 @@ REQUESTS_MAX = 500
 SUSPECTS_MAX = 3
 """Single items that bring a request down, in one round; more looks like a broken server."""
 
+
+_GONE = "the server misses what the journal has no more"
 
 GROW_WITHIN_SECONDS = 5.0
 """A batch that was answered within this time may be twice as large the next time: the server gives a
@@ -72,9 +74,13 @@ class Pushed:
         return sum(getattr(settled, name) for settled in self.verdicts)
 
 
-def push_queue(store: CounterStore, client: ServerClient, limits: Limits, pace: Pace) -> Pushed:
-    """Send what waits. Raises `LineError`, and `ServerError` where nothing may go on."""
-    result = Pushed()
+def push_queue(
+    store: CounterStore, client: ServerClient, limits: Limits, pace: Pace, result: Pushed
+) -> None:
+    """Send what waits, and add up in `result` what came of it.
+
+    Raises `LineError`, and `ServerError` where nothing may go on (`ResetError`: another history).
+    """
     parked_from = store.parked_due()
     try:
         _push_waiting(store, client, limits, pace, result)
@@ -86,7 +92,6 @@ def push_queue(store: CounterStore, client: ServerClient, limits: Limits, pace: 
         if error.code not in (Code.SERVER_BROKEN, Code.SERVER_BUSY):
             raise
         result.failure = error
-    return result
 
 
 def _push_waiting(
@@ -105,14 +110,14 @@ def _push_waiting(
             if len(batch) > 1:
                 pace.failed(len(batch))
                 continue
-            result.suspects.append(batch[0].mid)
+            result.suspects.append(batch.mids[0])
             if len(result.suspects) >= SUSPECTS_MAX:
                 break
-            first = batch[0].mid + 1
+            first = batch.mids[0] + 1
             continue
-        missed = reply.expect_mid
-        if missed is not None and missed not in {item.mid for item in batch}:
+        if reply.expect_mid not in {None, *(item.mid for item in batch)}:
             # The server holds all of this back until it has had what lies before.
+            missed = _mid_asked_for(store, reply, batch)
             if missed in resent or missed in result.suspects:
                 break
             resent.add(missed)
@@ -120,7 +125,7 @@ def _push_waiting(
                 break
             first = missed + 1
             continue
-        first = batch[-1].mid + 1
+        first = batch.mids[-1] + 1
 
 
 def _push_parked(
@@ -151,12 +156,14 @@ def _push_parked(
             if len(batch) > 1:
                 pace.failed(len(batch))
                 continue
-            store.note_parked_sent(batch[0].mid + 1)
+            store.note_parked_sent(batch.mids[0] + 1)
             return
-        if not went_back and reply.expect_mid is not None and reply.expect_mid < first:
-            went_back, first = True, reply.expect_mid
-            continue
-        first = batch[-1].mid + 1
+        if not went_back and reply.expect_mid is not None:
+            missed = _mid_asked_for(store, reply, batch)
+            if missed < first:
+                went_back, first = True, missed
+                continue
+        first = batch.mids[-1] + 1
         if result.verdicts[-1].decided == 0:
             store.note_parked_sent(first)
             return
@@ -174,8 +181,8 @@ def _resend(
     batch = store.next_batch(
         first=mid, items_max=1, bytes_max=limits.push_bytes, whole_journal=True
     )
-    if not batch or batch[0].mid != mid:
-        raise ServerError(Code.SERVER_RESET, "the server misses what the journal has no more")
+    if not batch or batch.mids[0] != mid:
+        raise ServerError(Code.SERVER_RESET, _GONE)
     try:
         _send(store, client, batch, result, pace)
     except PushRefusedError:
@@ -184,17 +191,25 @@ def _resend(
     return True
 
 
+def _mid_asked_for(store: CounterStore, reply: PushReply, batch: Batch) -> int:
+    """Our own number of what the server waits for. Raises SERVER_RESET where the journal ends."""
+    found = store.mid_of(reply.expect_mid or 0, incarnation=batch.incarnation)
+    if found is None:
+        raise ServerError(Code.SERVER_RESET, _GONE)
+    return found
+
+
 def _send(
     store: CounterStore,
     client: ServerClient,
-    batch: Sequence[PushItem],
+    batch: Batch,
     result: Pushed,
     pace: Pace,
 ) -> PushReply:
     known = store.progress()
     request = PushRequest(
         device=str(store.identity.device_id),
-        incarnation=store.identity.incarnation,
+        incarnation=batch.incarnation,
         scope=store.identity.scope,
         base=known.position,
         mark=known.mark,
@@ -208,8 +223,10 @@ def _send(
         pace.failed(len(batch))
         raise
     pace.passed(len(batch), time.monotonic() - begun)
-    check_epoch(reply.epoch, known)
-    settled = store.settle(reply, sent=[item.mid for item in batch])
+    if reply.epoch != known.epoch and known.cursor and not (known.position or known.mark):
+        # Nothing that was sent along proved that what is here is of that history.
+        raise ResetError(reply.epoch)
+    settled = store.settle(reply, sent=[item.mid for item in batch], incarnation=batch.incarnation)
     result.sent += len(batch)
     result.verdicts.append(settled)
     waits = [v.retry_after_s for v in reply.items if v.retry_after_s is not None]

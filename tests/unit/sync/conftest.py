@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from fastapi import FastAPI
 
@@ -33,7 +34,7 @@ from mykey_tui.store.outbox import Operation, QueuedFrame
 from mykey_tui.sync.client import ServerClient
 from mykey_tui.sync.enrol import enrol
 from mykey_tui.sync.round import SyncReport, sync_round
-from mykey_tui.wire.messages import SealedLink
+from mykey_tui.wire.messages import MSGPACK, SealedLink
 from mykey_tui.wire.seal import seal
 
 URL = "http://sync.example"
@@ -55,14 +56,37 @@ class AppLine(httpx.BaseTransport):
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self.spoil: Spoil | None = None
+        self.older = False
+        """The server is one of the first form: no features, and nothing but the first endpoints."""
         self.requests: list[str] = []
+
+    def serve(self, app: FastAPI) -> None:
+        """From now on this application answers."""
+        self._asgi = httpx.ASGITransport(app=app)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         request.read()
         self.requests.append(f"{request.method} {request.url.path}")
+        send = self._send_older if self.older else self._send
         if self.spoil is None:
-            return self._send(request)
-        return self.spoil(request, lambda: self._send(request))
+            return send(request)
+        return self.spoil(request, lambda: send(request))
+
+    def _send_older(self, request: httpx.Request) -> httpx.Response:
+        known = ("hello", "heads", "log", "push", "enrol")
+        assert request.url.path.split("/")[2] in known
+        assert "S:" not in str(request.url)
+        assert not {"pos", "mark"} & set(request.url.params)
+        answer = self._send(request)
+        if not request.url.path.endswith("/hello") or answer.status_code != 200:
+            return answer
+        hello = msgspec.msgpack.decode(answer.read())
+        first = (
+            "proto", "schema", "min_schema", "epoch", "server_time", "limits", "poll_after_s",
+            "durable_through", "last_mid", "profile",
+        )  # fmt: skip
+        body = msgspec.msgpack.encode({name: hello[name] for name in first})
+        return httpx.Response(200, headers={"content-type": MSGPACK}, stream=_Once(body))
 
     def _send(self, request: httpx.Request) -> httpx.Response:
         return asyncio.run_coroutine_threadsafe(self._answer(request), self._loop).result(20)
@@ -134,10 +158,41 @@ class Site:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.clock = ServerClock()
-        self.app = create_app(Settings(database=folder / "server.db"), self.clock)
-        self.core: Core = self.app.state.core
+        self._open()
         self.line = AppLine(self.app)
         self._counters: list[Counter] = []
+
+    def _open(self) -> None:
+        self.app = create_app(Settings(database=self.database), self.clock)
+        self.core: Core = self.app.state.core
+
+    @property
+    def database(self) -> Path:
+        return self._folder / "server.db"
+
+    def backup(self) -> bytes:
+        """The server's file as it is now; it goes on afterwards."""
+        self.core.close()
+        content = self.database.read_bytes()
+        self._open()
+        self.line.serve(self.app)
+        return content
+
+    def restore(self, content: bytes, *, epoch: str | None = None) -> None:
+        """Put the server back to a backup, with a new epoch or with no other sign than its content."""
+        self.core.close()
+        for path in self._folder.glob("server.db-*"):
+            path.unlink()
+        self.database.write_bytes(content)
+        self._open()
+        if epoch is not None:
+            self.rename_history(epoch)
+        self.line.serve(self.app)
+
+    def rename_history(self, epoch: str) -> None:
+        """A failover: the same history under a new epoch."""
+        with writing(self.core.engine) as connection:
+            connection.exec_driver_sql("UPDATE site SET epoch = ?", (epoch,))
 
     def add_provider(self, provider_id: str = "A-α1-0001", form: str = "alnum:1-32") -> str:
         provider = ProviderId.parse(provider_id)
@@ -185,7 +240,9 @@ class Site:
 
     def set_suspended(self, number: int, *, suspended: bool) -> None:
         with writing(self.core.engine) as connection:
-            suspensions.set_suspended(connection, SubjectCn.parse(person(number)), suspended=suspended)
+            suspensions.set_suspended(
+                connection, SubjectCn.parse(person(number)), suspended=suspended
+            )
 
     def retire(self, counter: Counter) -> None:
         with writing(self.core.engine) as connection:

@@ -126,7 +126,8 @@ def test_without_a_line_one_attempt_is_enough(site: Any, counter: Any) -> None:
     site.line.requests.clear()
     with pytest.raises(LineError):
         counter.sync()
-    assert site.line.requests == ["GET /v1/hello", "POST /v1/push"]
+    assert site.line.requests.count("POST /v1/push") == 1
+    assert site.line.requests[-1] == "POST /v1/push"
 
 
 def test_the_patience_grows_with_what_is_sent_and_has_an_end(site: Any, counter: Any) -> None:
@@ -160,5 +161,5 @@ def test_a_round_that_fails_still_notes_that_time_has_passed(site: Any, counter:
         counter.sync()
     counter.clock.offset -= timedelta(hours=79)
     again = CounterStore.open(counter.store.home, clock=counter.clock)
-    assert again.pull_age_seconds() is None
+    assert again.freshness().clock_doubt
     again.close()
