@@ -14,6 +14,7 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import SignatureAlgorithmOID
 
 from mykey_tui.domain.errors import AnchorsError
@@ -50,6 +51,8 @@ class Anchor:
 
     subject_der: bytes
     key_id: bytes | None
+    key_der: bytes
+    """The public key itself: several certificates of one CA may carry the same."""
     not_before: datetime
     not_after: datetime
     may_sign_certificates: bool
@@ -138,11 +141,13 @@ def _certificates_in(path: Path) -> list[x509.Certificate]:
 def _anchor(path: Path, decoded: x509.Certificate) -> Anchor:
     try:
         with quietly():
-            decoded.public_key()  # A key that cannot be used is found here, not at the counter.
+            # A key that cannot be used is found here, not at the counter.
+            key = decoded.public_key()
             extensions = decoded.extensions
             return Anchor(
                 subject_der=decoded.subject.public_bytes(),
                 key_id=_key_id(extensions),
+                key_der=key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
                 not_before=decoded.not_valid_before_utc,
                 not_after=decoded.not_valid_after_utc,
                 may_sign_certificates=_may_sign_certificates(extensions),

@@ -56,7 +56,6 @@ class AuthCertificate:
 
     cn_text: str
     issuer_der: bytes
-    issuer_text: str
     serial: int
     not_before: datetime
     not_after: datetime
@@ -72,6 +71,12 @@ class AuthCertificate:
 
     def __repr__(self) -> str:
         return "<AuthCertificate>"
+
+    @property
+    def issuer_text(self) -> str:
+        """The issuer's name for a screen. Made when it is asked for: a server never asks."""
+        with quietly():
+            return safe(self.decoded.issuer.rfc4514_string())
 
     @property
     def ref(self) -> CertificateRef:
@@ -119,7 +124,6 @@ def _read(decoded: x509.Certificate) -> AuthCertificate:
     return AuthCertificate(
         cn_text=_common_name(decoded.subject),
         issuer_der=decoded.issuer.public_bytes(),
-        issuer_text=safe(decoded.issuer.rfc4514_string()),
         serial=decoded.serial_number,
         not_before=decoded.not_valid_before_utc,
         not_after=decoded.not_valid_after_utc,

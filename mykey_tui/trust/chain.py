@@ -89,7 +89,7 @@ def _vouching(certificate: AuthCertificate, anchors: Anchors) -> Anchor | Refuse
         return Refused(Code.CERTIFICATE_UNKNOWN_ISSUER)
 
     # 4. The signature chooses among the generations of that name.
-    signers = [anchor for anchor in named if anchor.signed(certificate)]
+    signers = _signers(certificate, named)
     if not signers:
         return Refused(_why_nobody_signed(certificate, named))
 
@@ -103,6 +103,18 @@ def _vouching(certificate: AuthCertificate, anchors: Anchors) -> Anchor | Refuse
     if not entitled:
         return Refused(Code.CERTIFICATE_UNKNOWN_ISSUER)
     return max(entitled, key=lambda anchor: anchor.not_after)
+
+
+def _signers(certificate: AuthCertificate, named: list[Anchor]) -> list[Anchor]:
+    """The anchors with the key that signed it. One key did, so the first that fits ends the search.
+
+    The key that the certificate names is tried first: that is nearly always the one, and each
+    try costs a signature check.
+    """
+    by_key: dict[bytes, list[Anchor]] = {}
+    for anchor in sorted(named, key=lambda anchor: anchor.key_id != certificate.authority_key_id):
+        by_key.setdefault(anchor.key_der, []).append(anchor)
+    return next((a for a in by_key.values() if a[0].signed(certificate)), [])
 
 
 def _why_nobody_signed(certificate: AuthCertificate, named: list[Anchor]) -> Code:

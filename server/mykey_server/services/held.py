@@ -43,6 +43,9 @@ class HeldItems:
     ) -> HeldItems:
         """What waits already and touches what this batch touches."""
         held = cls(site, request)
+        # Nearly always nothing waits: then no tag is computed for the whole batch.
+        if connection.execute(_ANY, held._where).first() is None:
+            return held
         found = connection.execute(
             _TOUCHING,
             held._where
@@ -68,7 +71,7 @@ class HeldItems:
 
     def stand_before(self, item: PushItem, holdings: Holdings) -> bool:
         """Whether an earlier mutation that touches the same waits still."""
-        return any(
+        return bool(self._mids) and any(
             min(mids) < item.mid
             for tag in self._touched(item, holdings)
             if (mids := self._mids.get(tag))
@@ -81,6 +84,8 @@ class HeldItems:
 
     def release(self, item: PushItem) -> None:
         """An item is decided, and holds nothing up any more."""
+        if not self._mids:
+            return
         for tag in (self._token_tag(item.token), self._sid_tag(item.sid)):
             self._mids.get(tag, set()).discard(item.mid)
 
@@ -144,6 +149,7 @@ _TOUCHING = select(col(HeldTable.mid), col(HeldTable.token_tag), col(HeldTable.s
         col(HeldTable.sid_tag).in_(bindparam("sids", expanding=True)),
     ),
 )
+_ANY = select(col(HeldTable.mid)).where(*_OF_COUNTER).limit(1)
 _DELETE = delete(table_of(HeldTable)).where(
     *_OF_COUNTER, col(HeldTable.mid).in_(bindparam("mids", expanding=True))
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, Row, and_, bindparam, delete, insert, or_, select
 from sqlmodel import col
@@ -144,7 +144,7 @@ def write_holdings(
     if not holdings.before:
         return head
     changed = [
-        replace(holdings.rows[token], row=replace(holdings.rows[token].row, seq=head.seq + number))
+        _at(holdings.rows[token], head.seq + number)
         for number, token in enumerate(holdings.before, start=1)
     ]
     changes = [
@@ -207,6 +207,12 @@ _DELETE_LINKS = delete(_links).where(
     _links.c.scope == bindparam("scope"),
     _links.c.token.in_(bindparam("tokens", expanding=True)),
 )
+
+
+def _at(held: Held, seq: int) -> Held:
+    """The same under its seq. Spelt out: `dataclasses.replace` costs ten times as much."""
+    row = held.row
+    return Held(LinkRow(row.token, row.binding, row.service_id, row.status, seq), held.person)
 
 
 def _cn(my_key_id: str, terminal_code: str) -> SubjectCn:

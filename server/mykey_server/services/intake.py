@@ -70,6 +70,7 @@ class _Sorted:
     held: dict[int, PushItem]
     """Known, and to be decided again."""
     new: dict[int, PushItem]
+    hashes: dict[int, bytes]
     expect_mid: int | None
 
 
@@ -174,7 +175,7 @@ def _sort(connection: Connection, request: PushRequest) -> _Sorted:
             last = item.mid
         else:
             behind_a_gap = True
-    return _Sorted(known, held, new, expect_mid=last + 1 if behind_a_gap else None)
+    return _Sorted(known, held, new, hashes, expect_mid=last + 1 if behind_a_gap else None)
 
 
 def _decide_all(
@@ -189,7 +190,7 @@ def _decide_all(
     for mid, item in sorted((batch.held | batch.new).items()):
         if mid in settled:
             waiting.release(item)
-            batch.known[mid] = Known(item_hash(item), settled[mid])
+            batch.known[mid] = Known(batch.hashes[mid], settled[mid])
             continue
         proof = proofs.get(mid, UNDECIDABLE)
         if isinstance(proof, Proven) and waiting.stand_before(item, holdings):
@@ -201,7 +202,7 @@ def _decide_all(
         else:
             waiting.release(item)
             holdings = trial
-        batch.known[mid] = Known(item_hash(item), decision)
+        batch.known[mid] = Known(batch.hashes[mid], decision)
     return holdings
 
 
