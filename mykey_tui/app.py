@@ -284,9 +284,20 @@ class MyKeyApp(ScanRouting, BackgroundCalls, App[None], inherit_bindings=False):
         status, trouble = (None, news) if isinstance(news, Code) else (news, None)
         first = (self._status is None) is not (status is None)
         self._status, self._trouble = status, trouble
+        if trouble is Code.SERVER_RETIRED:
+            self._retired(trouble)
+            return
         self.counter_screen.status_changed()
         if first:
             self.counter_screen.repaint()
+
+    def _retired(self, code: Code) -> None:
+        """The counter is at its end: nothing is left that a card could be answered from."""
+        if self._watch is not None:
+            self._watch.stop()
+        self._services = self._watch = None
+        self.go(Place.RECEPTION)
+        self._cannot_start(code)
 
     def scanned(self, text: str) -> None:
         """A barcode came, wherever the focus was."""

@@ -144,6 +144,9 @@ def _add_visits(
 ) -> None:
     lookup = _add(commands, "lookup", "wait for a card and hand over", common, reading)
     lookup.add_argument("--no-handover", action="store_true", help="give nothing to the till")
+    lookup.add_argument(
+        "--accept-stale", action="store_true", help="confirm old rows (L-OLD), as a clerk does"
+    )
     link = _add(commands, "link", "link a service ID to the card", common, reading)
     link.add_argument("--service-id", required=True, metavar="SID")
     _add(commands, "unlink", "take the card's link away", common, reading)
@@ -177,7 +180,7 @@ def _add_upkeep(
     for name, help_text in (
         ("list", "what waits, oldest first"),
         ("retry", "put parked mutations back in line"),
-        ("resolve", "drop a mutation that was refused or parked"),
+        ("resolve", "decide a mutation that was refused"),
     ):
         action = _add(actions, name, help_text, common, module="outbox")
         action.set_defaults(action=name)
@@ -194,6 +197,9 @@ def _add_cards(
 ) -> None:
     card = _add(commands, "card", "look at a card; make and lay sample cards", common)
     actions = card.add_subparsers(metavar="ACTION", required=True)
+            way = action.add_mutually_exclusive_group()
+            way.add_argument("--keep", action="store_true", help="keep the server's row (default)")
+            way.add_argument("--replace", action="store_true", help="replace the server's row")
     show = _add(actions, "show", "what the certificate says", common, reading, module="card_show")
     show.add_argument("--export", metavar="FILE", help="write it to a file as well")
     make = _add(actions, "make", "make a sample card (SIMULATED)", common, module="card_sample")

@@ -36,14 +36,18 @@ def say_failure(error: Exception, arguments: argparse.Namespace) -> int:
     if isinstance(error, SettingsError):
         say_aside(f"mykey: {error}")  # usage errors go there, as argparse's do
         return Exit.USAGE
+    return _say(stopped_of(error, arguments), arguments)
+
+
+def stopped_of(error: Exception, arguments: argparse.Namespace) -> Stopped:
+    """The failure's code; X-BUG for what nobody should meet, which is logged, without words."""
     stopped = _stopped(error, arguments)
     if stopped.code is Code.BUG:
         _log_bug(error, arguments)
-    return _say(stopped, arguments)
+    return stopped
 
 
 def _stopped(error: Exception, arguments: argparse.Namespace) -> Stopped:
-    """The failure's code; X-BUG for what nobody should meet."""
     if isinstance(error, OSError):
         return _stopped_by_the_disk(error, _home(arguments))
     if not isinstance(error, MyKeyError):

@@ -8,27 +8,49 @@ from typing import assert_never
 
 from mykey_tui.commands.card_thread import CardThread
 from mykey_tui.commands.context import Context
-from mykey_tui.commands.failing import stopped_in_detail
-from mykey_tui.commands.output import Exit, Output, exit_of
+from mykey_tui.commands.failing import stopped_of
+from mykey_tui.commands.output import AnswerLostError, Exit, Output, exit_of
 from mykey_tui.composition.counter import open_counter, reader_of
 from mykey_tui.domain.codes import Code
-from mykey_tui.domain.errors import AnchorsError, ReaderError, StoreError
 from mykey_tui.flows.identify import identify
 from mykey_tui.flows.lookup import LookupFlow
-from mykey_tui.flows.outcomes import Found, IdentifiedCard, LookupOutcome, NotLinked, Stopped
+from mykey_tui.flows.outcomes import (
+    Found,
+    IdentifiedCard,
+    LookupOutcome,
+    NotLinked,
+    NotLoaded,
+    Stopped,
+    Unconfirmed,
+)
 from mykey_tui.flows.timings import Timings
+from mykey_tui.settings import SettingsError
 
-_RESULTS = {Code.SUSPENDED: "suspended", Code.RENEWED: "renewed", Code.NOT_LINKED: "not-linked"}
+_RESULTS = {
+    Code.SUSPENDED: "suspended",
+    Code.RENEWED: "renewed",
+    Code.NOT_LINKED: "not-linked",
+    Code.ROWS_OLD: "stale",
+    Code.ROWS_CLOCK: "stale",
+    Code.ROWS_STALE: "stale",
+    Code.ROWS_MANY: "stale",
+    Code.ROWS_LOADING: "stale",
+}
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """One card. Exit 3 also where it was found and the till did not take it."""
+    """One card. Exit 3 also where it was found and the till did not take it.
+
+    Every failure answers with the same keys as a card that could not be read, a bug of ours too: a
+    script has one shape to expect.
+    """
     context = Context.of(arguments)
     try:
         return _look_up(context, arguments)
-    except (StoreError, AnchorsError, ReaderError) as error:
-        # The same keys as for a card that could not be read: a script has one shape to expect.
-        return _refuse(context.output, stopped_in_detail(error), _facts(None, {}))
+    except (SettingsError, AnswerLostError):
+        raise  # wrong usage, and nobody to answer: `commands.failing` knows both
+    except Exception as error:  # noqa: BLE001  # the command's outermost frame: it answers
+        return _refuse(context.output, stopped_of(error, arguments), _facts(None, {}))
 
 
 def _look_up(context: Context, arguments: argparse.Namespace) -> Exit:
@@ -42,12 +64,21 @@ def _look_up(context: Context, arguments: argparse.Namespace) -> Exit:
             if card is None:
                 card = thread.run(lambda: identify(reader, counter.judge, timings))
         outcome: LookupOutcome = (
-            card
-            if isinstance(card, Stopped)
-            else flow.answer(card, timings, handover=not arguments.no_handover)
+            card if isinstance(card, Stopped) else _answered(flow, card, timings, arguments)
         )
     identified = card if isinstance(card, IdentifiedCard) else None
     return _answer(context.output, outcome, _facts(identified, timings.milliseconds()))
+
+
+def _answered(
+    flow: LookupFlow, card: IdentifiedCard, timings: Timings, arguments: argparse.Namespace
+) -> LookupOutcome:
+    """`--accept-stale` confirms old rows, as a clerk does with Enter; beyond the limit it does not."""
+    handover = not arguments.no_handover
+    outcome = flow.answer(card, timings, handover=handover)
+    if isinstance(outcome, Unconfirmed) and arguments.accept_stale:
+        return flow.answer(card, timings, handover=handover, accept_old=True)
+    return outcome
 
 
 def _facts(card: IdentifiedCard | None, milliseconds: Mapping[str, float]) -> dict[str, object]:
@@ -78,6 +109,10 @@ def _answer(output: Output, outcome: LookupOutcome, facts: dict[str, object]) ->
             return Exit.DONE if well else Exit.COULD_NOT
         case NotLinked():
             return _refuse(output, Stopped(Code.NOT_LINKED), facts)
+        case NotLoaded(values=values):
+            return _refuse(output, Stopped(Code.ROWS_LOADING, values), facts)
+        case Unconfirmed(code=code, values=values):
+            return _refuse(output, Stopped(code, values), facts)
         case Stopped():
             return _refuse(output, outcome, facts)
         case _:

@@ -10,8 +10,10 @@ from mykey_tui.commands.context import Context
 from mykey_tui.commands.output import Exit, Output, say_aside
 from mykey_tui.composition.counter import Counter, open_counter
 from mykey_tui.domain.codes import Code
+from mykey_tui.domain.errors import StoreError
 from mykey_tui.flows.counter import queue_items
 from mykey_tui.flows.outcomes import QueueItem, QueueState, Stopped
+from mykey_tui.flows.stopping import stopped_by
 from mykey_tui.settings import SettingsError
 
 
@@ -24,6 +26,8 @@ def run(arguments: argparse.Namespace) -> int:
                 return _list(context.output, counter)
             case "retry":
                 return _retry(context.output, counter, arguments.mid)
+            case _ if arguments.replace:
+                return _replace(context.output, counter, arguments)
             case _:
                 return _resolve(context.output, counter, arguments)
 
@@ -80,12 +84,44 @@ def _resolve(output: Output, counter: Counter, arguments: argparse.Namespace) ->
     return Exit.DONE
 
 
+def _replace(output: Output, counter: Counter, arguments: argparse.Namespace) -> Exit:
+    """Put the refused service ID in the place of the one that stands at the server.
+
+    Both are named, masked, before anybody says yes; what changed since is refused with S-MOVED.
+    """
+    if arguments.mid is None:
+        raise SettingsError("outbox resolve: --replace needs a number")
+    items = queue_items(counter.store, counter.clock)
+    item = next((i for i in items if i.mid == arguments.mid and i.replaceable), None)
+    if item is None:
+        return output.stopped(Stopped(Code.MUTATION_NUMBER), facts={"resolved": 0})
+    question = output.catalog.text(
+        "cli.outbox.ask.replace", here=item.masked_service_id, there=item.masked_other or ""
+    )
+    if not arguments.yes and not _said_yes(output, question):
+        output.answer({"resolved": 0}, [output.catalog.text("cli.outbox.kept")])
+        return Exit.REFUSED
+    try:
+        number = counter.store.replace_conflict(item.mid)
+    except StoreError as error:
+        return output.stopped(stopped_by(error), facts={"resolved": 0})
+    output.answer(
+        {"resolved": 1, "number": number},
+        [output.catalog.text("cli.outbox.replaced", number=number)],
+    )
+    return Exit.DONE
+
+
 def _confirmed(output: Output, items: list[QueueItem]) -> bool:
-    if output.as_json or not sys.stdin.isatty():
-        raise SettingsError("outbox resolve: nobody can be asked here; say --yes")
     for item in items:
         say_aside(_line(output, item))
-    return input(output.catalog.text("cli.outbox.ask") + " ").strip().lower() in ("y", "yes")
+    return _said_yes(output, output.catalog.text("cli.outbox.ask"))
+
+
+def _said_yes(output: Output, question: str) -> bool:
+    if output.as_json or not sys.stdin.isatty():
+        raise SettingsError("outbox resolve: nobody can be asked here; say --yes")
+    return input(question + " ").strip().lower() in ("y", "yes")
 
 
 def _facts(item: QueueItem) -> dict[str, object]:
@@ -93,6 +129,7 @@ def _facts(item: QueueItem) -> dict[str, object]:
         "number": item.mid,
         "op": item.op,
         "service_id": item.masked_service_id,
+        "other_service_id": item.masked_other,
         "age_seconds": None if item.age_seconds is None else round(item.age_seconds),
         "state": item.state.value,
         "code": item.code.value if item.code else None,
@@ -106,6 +143,8 @@ def _line(output: Output, item: QueueItem) -> str:
         item.masked_service_id,
         _state(output, item),
     ]
+    if item.masked_other is not None:
+        words.append(item.masked_other)
     if item.age_seconds is not None:
         words.append(output.catalog.text("cli.minutes", count=round(item.age_seconds / 60)))
     return "  ".join(words)

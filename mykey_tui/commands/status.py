@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 from contextlib import closing
+from dataclasses import dataclass
 from importlib.metadata import version
 
 from mykey_tui.card.connection import CardReader, ReaderChanged, ReaderState
@@ -14,18 +15,17 @@ from mykey_tui.commands.output import Exit, Output
 from mykey_tui.composition.counter import Counter, make_client, open_counter, reader_of
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import LineError, ServerError
-from mykey_tui.flows.counter import SIMULATED_PROFILE, age_seconds
+from mykey_tui.flows.ageing import age_values, level_of
+from mykey_tui.flows.counter import CounterDesk
 from mykey_tui.flows.outcomes import LineState, Status, Stopped
+from mykey_tui.flows.standing import standing_code
 from mykey_tui.flows.stopping import stopped_by
 from mykey_tui.screens.status_line import age, ago
 from mykey_tui.store.engine import engine_version
+from mykey_tui.store.freshness import Freshness
 
 READER_SECONDS = 2.0
 """How long the reader's driver may take to say how things stand."""
-AMBER_AFTER_SECONDS = 24 * 3600
-REFUSE_AFTER_SECONDS = 72 * 3600
-"""The staleness budget of C9; the level is told, what it forbids is not built yet."""
-
 
 _LINES = {
     Code.LINE_DOWN: LineState.DOWN,
@@ -40,35 +40,53 @@ def run(arguments: argparse.Namespace) -> int:
     context = Context.of(arguments)
     with open_counter(context.settings) as counter:
         status, trouble = _ask(counter, reader_of(counter))
-    context.output.answer(_facts(counter, status, trouble), _lines(context.output, status, trouble))
+        freshness = counter.store.freshness()
+        facts = _facts(counter, status, trouble, freshness)
+    context.output.answer(facts, _lines(context.output, status, trouble, freshness))
     return Exit.DONE
+
+
+@dataclass(frozen=True, slots=True)
+class _TriedLine:
+    """The line as one request found it; see `flows.counter.Line`."""
+
+    trouble: Stopped | None
+
+    def line(self) -> tuple[LineState, float | None]:
+        """How it is now; since when, a command cannot know."""
+        if self.trouble is None:
+            return LineState.UP, None
+        return _LINES.get(self.trouble.code, LineState.BROKEN), None
+
+    def code(self) -> Code | None:
+        """Why the server could not be spoken to."""
+        return None if self.trouble is None else self.trouble.code
+
+    def nudge(self) -> None:
+        """There is no background here to be asked."""
 
 
 def _ask(counter: Counter, reader: CardReader) -> tuple[Status, Stopped | None]:
     """The same value that the status line gets, with the line tried now."""
-    identity, counts = counter.store.identity, counter.store.counts()
     trouble = _line_trouble(counter)
-    state, name = _reader_state(reader)
-    status = Status(
-        provider_name=identity.provider_name,
-        counter_name=identity.counter_name,
-        simulated=identity.profile == SIMULATED_PROFILE or reader.simulated,
-        line=LineState.UP if trouble is None else _LINES.get(trouble.code, LineState.BROKEN),
-        line_since_seconds=None,
-        waiting=counts.waiting,
-        oldest_seconds=age_seconds(counts.oldest, counter.clock),
-        attention=counts.attention,
-        rows=counter.store.progress().rows,
-        revocation_age_seconds=counter.store.pull_age_seconds(),
-        reader=state,
-        reader_name=name,
+    reader_now = _reader_state(reader)
+    desk = CounterDesk(
+        store=counter.store,
+        line=_TriedLine(trouble),
+        handover=None,
+        reader=lambda: reader_now,
+        card_text=lambda detail: "",
+        clock=counter.clock,
+        simulated_reader=reader.simulated,
     )
-    return status, trouble
+    return desk.status(), trouble
 
 
-def _facts(counter: Counter, status: Status, trouble: Stopped | None) -> dict[str, object]:
+def _facts(
+    counter: Counter, status: Status, trouble: Stopped | None, freshness: Freshness
+) -> dict[str, object]:
     identity = counter.store.identity
-    last_pull = status.revocation_age_seconds
+    last_pull, standing = status.revocation_age_seconds, standing_code(status)
     return {
         "provider_id": identity.provider_id.text,
         "provider_name": status.provider_name,
@@ -77,10 +95,21 @@ def _facts(counter: Counter, status: Status, trouble: Stopped | None) -> dict[st
         "simulated": status.simulated,
         "online": trouble is None,
         "line_code": None if trouble is None else trouble.code.value,
-        "cache": {"rows": status.rows, "age_seconds": _rounded(last_pull)},
-        "revocation": {"age_seconds": _rounded(last_pull), "level": _level(last_pull)},
+        "standing": standing.value if standing else None,
+        "cache": {
+            "rows": status.rows,
+            "age_seconds": _rounded(last_pull),
+            "loading_percent": status.loading.percent if status.loading else None,
+        },
+        "revocation": {
+            "age_seconds": _rounded(last_pull),
+            "level": "unknown" if last_pull is None else level_of(freshness).value,
+            "code": status.age_code.value if status.age_code else None,
+            "lookups": freshness.lookups,
+        },
         "outbox": {
             "waiting": status.waiting,
+            "unsent": status.unsent,
             "attention": status.attention,
             "oldest_seconds": _rounded(status.oldest_seconds),
         },
@@ -89,7 +118,9 @@ def _facts(counter: Counter, status: Status, trouble: Stopped | None) -> dict[st
     }
 
 
-def _lines(output: Output, status: Status, trouble: Stopped | None) -> list[str]:
+def _lines(
+    output: Output, status: Status, trouble: Stopped | None, freshness: Freshness
+) -> list[str]:
     catalog = output.catalog
     simulated = f"   {catalog.text('simulated')}" if status.simulated else ""
     lines = [f"{status.provider_name}   {status.counter_name}{simulated}"]
@@ -107,8 +138,14 @@ def _lines(output: Output, status: Status, trouble: Stopped | None) -> list[str]
         if status.revocation_age_seconds is None
         else catalog.text("status.revocation", age=ago(status.revocation_age_seconds, catalog))
     )
+    if status.loading is not None:
+        loading = status.loading
+        lines.append(catalog.text("cli.status.loading", rows=loading.rows, percent=loading.percent))
     lines.append(catalog.text("cli.status.rows", rows=status.rows))
     lines.append(f"{catalog.text(f'status.reader.{status.reader.value}')}   {status.reader_name}")
+    standing = standing_code(status)
+    if standing is not None:
+        lines[1:1] = output.code_lines(standing, age_values(freshness))
     return [*lines, f"mykey-tui {version('mykey-tui')}   {engine_version()}"]
 
 
@@ -136,15 +173,6 @@ def _reader_state(reader: CardReader) -> tuple[ReaderState, str]:
     with CardThread(reader) as thread:
         answer = thread.run(ask)
     return (ReaderState.STARTING, "") if isinstance(answer, Stopped) else answer
-
-
-def _level(seconds: float | None) -> str:
-    """green, amber or refuse; unknown where nothing was ever fetched."""
-    if seconds is None:
-        return "unknown"
-    if seconds > REFUSE_AFTER_SECONDS:
-        return "refuse"
-    return "amber" if seconds > AMBER_AFTER_SECONDS else "green"
 
 
 def _rounded(seconds: float | None) -> int | None:

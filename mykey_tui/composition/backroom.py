@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from mykey_tui.card.connection import CardReader
@@ -17,6 +18,7 @@ from mykey_tui.flows.services import Services
 from mykey_tui.flows.visits import Visits
 from mykey_tui.i18n.catalog import Catalog, Language
 from mykey_tui.settings import Settings
+from mykey_tui.store.home import Home
 from mykey_tui.sync.background import BackgroundSync
 from mykey_tui.sync.client import ServerClient
 
@@ -30,21 +32,23 @@ class Backroom:
     background: BackgroundSync
     reader: CardReader
     hands: Hands
+    only: ExitStack
+    """Lets go of the store, and of the home, which is this screen's alone meanwhile."""
 
     @classmethod
     def open(cls, settings: Settings, reader: CardReader, hands: Hands) -> Backroom:
         """Open the counter and begin to sync.
 
         Raises:
-            MyKeyError: with a code, as `open_counter` and `require_fit`. Nothing is left open.
+            MyKeyError: with a code, as `open_counter` and `require_fit`; K-SCREEN where another
+                screen runs on this home. Nothing is left open.
         """
-        counter = open_counter(settings)
-        try:
+        with ExitStack() as opening:
+            counter = opening.enter_context(open_counter(settings))
+            opening.enter_context(Home(settings.home).only_screen())
             require_fit(reader, counter)
             client = make_client(counter, hands.transport)
-        except BaseException:
-            counter.store.close()
-            raise
+            only = opening.pop_all()
         background = BackgroundSync(
             counter.store,
             client,
@@ -52,7 +56,7 @@ class Backroom:
             probe=hands.probe,
         )
         background.start()
-        return cls(counter, client, background, reader, hands)
+        return cls(counter, client, background, reader, hands, only)
 
     def visits(self) -> Visits:
         """What the desk does with a card."""
@@ -82,7 +86,7 @@ class Backroom:
         """End the sync thread and let go of the store."""
         self.background.stop()
         self.client.close()
-        self.counter.store.close()
+        self.only.close()
 
 
 def _card_text(settings: Settings) -> Callable[[CardDetail], str]:

@@ -51,6 +51,7 @@ class RunningCounter:
             desk, reader = self._watched_reader(emit)
             from mykey_tui.composition.backroom import Backroom  # noqa: PLC0415  # heavy
 
+            self._close_backroom()
             self._backroom = Backroom.open(self.settings, reader, self.hands)
         except MyKeyError as error:
             self._visits.fail(failure_code(error))
@@ -64,6 +65,9 @@ class RunningCounter:
         if self._desk is not None:
             self._desk.stop()
             self._desk = None
+        self._close_backroom()
+
+    def _close_backroom(self) -> None:
         if self._backroom is not None:
             self._backroom.close()
             self._backroom = None

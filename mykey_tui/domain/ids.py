@@ -154,6 +154,12 @@ class ServiceId(_Redacted):
         shown = min(4, len(self.text) // 2)
         return "*" * (len(self.text) - shown) + self.text[len(self.text) - shown :]
 
+    @property
+    def last(self) -> str:
+        """Enough for people to know their own number: the last two characters, at most half of it."""
+        shown = min(2, len(self.text) // 2)
+        return self.text[len(self.text) - shown :]
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class CertificateRef(_Redacted):

@@ -11,7 +11,8 @@ from typing import Protocol
 from mykey_tui.card.connection import ReaderState
 from mykey_tui.domain.clock import Clock
 from mykey_tui.domain.codes import Code
-from mykey_tui.domain.errors import HandOverError
+from mykey_tui.domain.errors import HandOverError, ServerError
+from mykey_tui.flows.ageing import age_code, loading_of
 from mykey_tui.flows.outcomes import (
     CardDetail,
     HandOver,
@@ -23,8 +24,9 @@ from mykey_tui.flows.outcomes import (
 )
 from mykey_tui.flows.service_card import check_service_id
 from mykey_tui.handover.port import HandOverAdapter
-from mykey_tui.store.counter_store import QUEUE_SHOWN_MAX, CounterStore
+from mykey_tui.store.counter_store import CounterStore
 from mykey_tui.store.outbox import QueuedMutation
+from mykey_tui.store.queueing import QUEUE_SHOWN_MAX
 
 EXPORT_NAME = "card.txt"
 """One file, written over: a heap of exports would be a list of visitors."""
@@ -36,6 +38,10 @@ class Line(Protocol):
 
     def line(self) -> tuple[LineState, float | None]:
         """The line as last seen, and for how many seconds it has been so."""
+        ...
+
+    def code(self) -> Code | None:
+        """Why the last round did not come to its end; None where it did."""
         ...
 
     def nudge(self) -> None:
@@ -58,8 +64,16 @@ class CounterDesk:
     simulated_reader: bool
 
     def status(self) -> Status:
-        """What the status line shows, now."""
-        identity = self.store.identity
+        """What the status line shows, now.
+
+        Raises:
+            StoreError: the counter's own file cannot be read now.
+            ServerError: N-RETIRED, the operator has ended this counter: there is no file any more.
+        """
+        code = self.line.code()
+        if code is Code.SERVER_RETIRED:
+            raise ServerError(code)
+        identity, freshness = self.store.identity, self.store.freshness()
         counts = self.store.counts()
         reader, reader_name = self.reader()
         line, since = self.line.line()
@@ -73,9 +87,13 @@ class CounterDesk:
             oldest_seconds=age_seconds(counts.oldest, self.clock),
             attention=counts.attention,
             rows=self.store.progress().rows,
-            revocation_age_seconds=self.store.pull_age_seconds(),
+            revocation_age_seconds=freshness.age_seconds,
             reader=reader,
             reader_name=reader_name,
+            age_code=age_code(freshness),
+            line_code=code,
+            loading=loading_of(freshness),
+            unsent=self.store.unsent(),
         )
 
     def queue(self) -> Sequence[QueueItem]:
@@ -88,6 +106,15 @@ class CounterDesk:
         if released:
             self.line.nudge()
         return released
+
+    def keep(self, mid: int) -> bool:
+        """Leave what the server says, and take a refused mutation off the list."""
+        return self.store.resolve(mid)
+
+    def replace(self, mid: int) -> None:
+        """Put the refused service ID in the place of the one that the person saw; send at once."""
+        self.store.replace_conflict(mid)
+        self.line.nudge()
 
     def sync_now(self) -> None:
         """Ask the background sync for a round at once."""
@@ -132,4 +159,5 @@ def _item(mutation: QueuedMutation, clock: Clock) -> QueueItem:
         age_seconds=age_seconds(mutation.queued_at, clock),
         state=QueueState(mutation.state.value),
         code=mutation.code,
+        masked_other=mutation.other_service_id.masked if mutation.other_service_id else None,
     )

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
+from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import LineError, ServerError, StoreError
 from mykey_tui.flows.link import VERDICT_WAIT_SECONDS
 from mykey_tui.flows.outcomes import LineState
@@ -26,6 +27,10 @@ class BackgroundLine:
         """The line as last seen, and for how many seconds it has been so."""
         view = self.background.view
         return LineState(view.line.value), max(0.0, time.monotonic() - view.since)
+
+    def code(self) -> Code | None:
+        """Why the last round did not come to its end; None where it did."""
+        return self.background.view.code
 
     def nudge(self) -> None:
         """Ask for a round at once; returns at once."""

@@ -65,6 +65,10 @@ class DeskFlows(Protocol):
         """Whose card lies there at this provider."""
         ...
 
+    def confirm(self, card: IdentifiedCard) -> LookupOutcome:
+        """The rest of a look-up in old rows, which a clerk has confirmed. Needs no card."""
+        ...
+
     def service_card(self) -> ServiceCardOutcome:
         """The number of the point card that lies there."""
         ...
@@ -112,7 +116,13 @@ class _ShowRequest:
     pass
 
 
-_Request: TypeAlias = _LinkRequest | _UnlinkRequest | _ShowRequest
+@dataclass(frozen=True, slots=True)
+class _ConfirmRequest:
+    card: IdentifiedCard
+
+
+_CardRequest: TypeAlias = _LinkRequest | _UnlinkRequest | _ShowRequest
+_Request: TypeAlias = _CardRequest | _ConfirmRequest
 
 
 class Desk:
@@ -181,6 +191,10 @@ class Desk:
     def show_card(self) -> None:
         """Read the card that lies there, or the next one, for the card view."""
         self._ask(_ShowRequest())
+
+    def confirm_lookup(self, card: IdentifiedCard) -> None:
+        """Hand over after all what was found in old rows, whether or not the card still lies there."""
+        self._ask(_ConfirmRequest(card))
 
     def _now_expect(self, expect: _Expect) -> None:
         """Another screen, another meaning: what was asked for before is called off."""
@@ -276,10 +290,13 @@ class Desk:
         """Do what was asked, if its card lies there; ask for the card, once, if it does not."""
         with self._lock:
             request = self._request
-            if request is not None and self._lies_there:
+            if self._lies_there or isinstance(request, _ConfirmRequest):
                 self._request = None
         if request is None:
             return False
+        if isinstance(request, _ConfirmRequest):
+            self._confirm(request.card)
+            return False  # a card that has just come is still to be looked up
         if self._lies_there:
             self._announced = None
             self._answer_request(request)
@@ -289,7 +306,16 @@ class Desk:
             self._refuse_or_want(request)
         return False
 
-    def _refuse_or_want(self, request: _Request) -> None:
+    def _confirm(self, card: IdentifiedCard) -> None:
+        """No card is read, so nothing is said of reading, and no card is asked back for it."""
+        try:
+            outcome = self._flows.confirm(card)
+        except Exception:
+            self._emit(LookedUp(Stopped(Code.BUG)))
+            raise
+        self._emit(LookedUp(outcome))
+
+    def _refuse_or_want(self, request: _CardRequest) -> None:
         """Nobody is asked to lay a card for what is impossible anyway."""
         if isinstance(request, _LinkRequest):
             refusal = self._flows.check_link(request.card, request.service_id)
@@ -301,7 +327,7 @@ class Desk:
                 return
         self._emit(CardWanted())
 
-    def _answer_request(self, request: _Request) -> None:
+    def _answer_request(self, request: _CardRequest) -> None:
         match request:
             case _LinkRequest(card=card, service_id=service_id):
                 self._answer(lambda: LinkFinished(self._flows.link(card, service_id)), LinkFinished)

@@ -51,6 +51,11 @@ class LateVisits:
         visits = self._visits()
         return visits if isinstance(visits, Stopped) else visits.lookup(handover=handover)
 
+    def confirm(self, card: IdentifiedCard) -> LookupOutcome:
+        """The rest of a look-up in old rows, which a clerk has confirmed."""
+        visits = self._visits()
+        return visits if isinstance(visits, Stopped) else visits.confirm(card)
+
     def service_card(self) -> ServiceCardOutcome:
         """The number of the point card that lies there."""
         visits = self._visits()

@@ -30,9 +30,6 @@ from mykey_tui.wire.seal import seal
 VERDICT_WAIT_SECONDS = 3.0
 """How long a person at the counter waits for the server's word before "accepted, will be sent"."""
 
-_MASKED_TAIL = 2
-"""S-DUP shows the last two characters: enough for the person to know their own number."""
-
 
 class Courier(Protocol):
     """Brings what is queued to the server, where the line allows it."""
@@ -186,8 +183,7 @@ def _refusal_to_unlink(
 
 
 def _duplicate(service_id: ServiceId) -> Stopped:
-    tail = service_id.text[-_MASKED_TAIL:] if len(service_id.text) > _MASKED_TAIL else ""
-    return Stopped(Code.LINK_DUPLICATE, {"last": tail})
+    return Stopped(Code.LINK_DUPLICATE, {"last": service_id.last})
 
 
 def _seal_certificate(der: bytes, seal_key: bytes, frame: QueuedFrame) -> bytes:

@@ -12,7 +12,9 @@ from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import HandOverError, StoreError
 from mykey_tui.domain.ids import LookupToken, ServiceId
 from mykey_tui.domain.link import LinkStatus
+from mykey_tui.domain.staleness import Level
 from mykey_tui.domain.tokens import binding, chosen_token, default_token, same_secret
+from mykey_tui.flows.ageing import age_code, age_values, level_of
 from mykey_tui.flows.identify import CertificateJudge, identify
 from mykey_tui.flows.outcomes import (
     Found,
@@ -20,12 +22,15 @@ from mykey_tui.flows.outcomes import (
     IdentifiedCard,
     LookupOutcome,
     NotLinked,
+    NotLoaded,
     Stopped,
+    Unconfirmed,
 )
 from mykey_tui.flows.stopping import stopped_by
 from mykey_tui.flows.timings import Timings
 from mykey_tui.handover.port import HandOverAdapter
 from mykey_tui.store.counter_store import CounterStore, RowsNow
+from mykey_tui.store.freshness import Freshness
 from mykey_tui.store.links import LocalLink
 
 
@@ -109,18 +114,32 @@ class LookupFlow:
             return card
         return self.answer(card, timings, handover=handover)
 
-    def answer(self, card: IdentifiedCard, timings: Timings, *, handover: bool) -> LookupOutcome:
-        """What an identified card means here, hand-over included."""
+    def answer(
+        self, card: IdentifiedCard, timings: Timings, *, handover: bool, accept_old: bool = False
+    ) -> LookupOutcome:
+        """What an identified card means here, hand-over included.
+
+        The look-up is counted, unless it is `accept_old`: the second half of one that a clerk has
+        confirmed. The row and its age are looked at again then; both may have changed meanwhile.
+        """
         try:
             with timings.measure("lookup"):
+                if not accept_old:
+                    self.store.count_lookup()
                 own = find_link(card, self.store)
+                freshness = self.store.freshness()
         except StoreError as error:
             return stopped_by(error)
         if own is None:
-            return NotLinked(card)
+            return _unknown(card, freshness)
         refusal = refusal_of(own.link.status)
         if refusal is not None:
             return refusal
+        level, code = level_of(freshness), age_code(freshness)
+        if code is not None and level is Level.REFUSE:
+            return Stopped(code, age_values(freshness))
+        if code is not None and not accept_old:
+            return Unconfirmed(card, code, age_values(freshness))
         with timings.measure("handover"):
             handed = hand_over(self.handover if handover else None, own.link.service_id)
         return Found(
@@ -130,3 +149,10 @@ class LookupFlow:
             provisional=own.link.provisional,
             milliseconds=timings.milliseconds(),
         )
+
+
+def _unknown(card: IdentifiedCard, freshness: Freshness) -> NotLinked | NotLoaded:
+    """Only a complete set of rows, however old, says that somebody is not linked."""
+    if freshness.age_seconds is None:
+        return NotLoaded(card, age_values(freshness))
+    return NotLinked(card)

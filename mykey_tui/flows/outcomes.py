@@ -82,7 +82,30 @@ class NotLinked:
     card: IdentifiedCard
 
 
-LookupOutcome: TypeAlias = Found | NotLinked | Stopped
+@dataclass(frozen=True, slots=True)
+class NotLoaded:
+    """A good card, and no rows to look it up in: not even "not linked" can be said (L-LOAD).
+
+    It may be linked all the same; the server decides then.
+    """
+
+    card: IdentifiedCard
+    values: Mapping[str, str] = field(default_factory=lambda: NO_VALUES)
+
+
+@dataclass(frozen=True, slots=True)
+class Unconfirmed:
+    """Found in rows that are old (`code` is L-OLD or L-CLOCK): nothing was handed over yet.
+
+    The service ID is not here: whoever could read it off the screen would need no confirmation.
+    """
+
+    card: IdentifiedCard
+    code: Code
+    values: Mapping[str, str] = field(default_factory=lambda: NO_VALUES)
+
+
+LookupOutcome: TypeAlias = Found | NotLinked | NotLoaded | Unconfirmed | Stopped
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +173,14 @@ class LineState(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Loading:
+    """All rows are being fetched anew."""
+
+    rows: int
+    percent: int
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """What the status line and `mykey status` show. Ages in seconds; None is not known."""
 
@@ -166,6 +197,13 @@ class Status:
     revocation_age_seconds: float | None
     reader: ReaderState
     reader_name: str = ""
+    age_code: Code | None = None
+    """What the rows' age means for people (L-…); None where they are fresh."""
+    line_code: Code | None = None
+    """Why the last round did not come to its end; None where it did."""
+    loading: Loading | None = None
+    unsent: int = 0
+    """Mutations that the server has not decided: those that wait, and those that are parked."""
 
 
 @unique
@@ -184,8 +222,15 @@ class QueueItem:
 
     mid: int
     op: str
-    """`link` or `unlink`."""
+    """`link`, `unlink` or `replace`."""
     masked_service_id: str
     age_seconds: float | None
     state: QueueState
     code: Code | None
+    masked_other: str | None = None
+    """The service ID that stands at the server, where that is why it was refused."""
+
+    @property
+    def replaceable(self) -> bool:
+        """Whether a person may choose the refused service ID after all."""
+        return self.code is Code.LINK_DUPLICATE and self.masked_other is not None

@@ -49,6 +49,10 @@ class DeskPort(Protocol):
         """The same for taking a link away."""
         ...
 
+    def confirm_lookup(self, card: IdentifiedCard) -> None:
+        """A clerk confirms what was found in old rows: hand over, and answer with `LookedUp`."""
+        ...
+
     def show_card(self) -> None:
         """Read the card that lies there, or the next one, for the card view."""
         ...
@@ -67,6 +71,21 @@ class CounterPort(Protocol):
 
     def retry(self, mid: int) -> bool:
         """Put a parked mutation back in line; False when it is not parked."""
+        ...
+
+    def keep(self, mid: int) -> bool:
+        """Leave what the server says, and take a refused mutation off the list.
+
+        False when it is not refused (any more).
+        """
+        ...
+
+    def replace(self, mid: int) -> None:
+        """Put the refused service ID in the place of the one that the person saw; send at once.
+
+        Raises:
+            StoreError: S-MOVED when the server's row is not what was shown any more; K-….
+        """
         ...
 
     def sync_now(self) -> None:

@@ -20,6 +20,7 @@ from mykey_tui.flows.outcomes import (
     Stopped,
 )
 from mykey_tui.flows.service_card import read_service_card
+from mykey_tui.flows.timings import Timings
 from mykey_tui.handover.port import HandOverAdapter
 from mykey_tui.store.counter_store import CounterStore
 
@@ -37,8 +38,12 @@ class Visits:
 
     def lookup(self, *, handover: bool) -> LookupOutcome:
         """Whose card lies there at this provider."""
-        flow = LookupFlow(self.reader, self.judge, self.store, self.handover, self.clock)
-        return flow.run(handover=handover)
+        return self._looking_up().run(handover=handover)
+
+    def confirm(self, card: IdentifiedCard) -> LookupOutcome:
+        """The rest of a look-up in old rows, which a clerk has confirmed."""
+        timings = Timings(self.clock)
+        return self._looking_up().answer(card, timings, handover=True, accept_old=True)
 
     def service_card(self) -> ServiceCardOutcome:
         """The number of the point card that lies there."""
@@ -59,6 +64,9 @@ class Visits:
     def show(self) -> CardDetailOutcome:
         """What the card's certificate says."""
         return CardDetailFlow(self.reader, self.judge, self.clock).run()
+
+    def _looking_up(self) -> LookupFlow:
+        return LookupFlow(self.reader, self.judge, self.store, self.handover, self.clock)
 
     def _linking(self) -> LinkFlow:
         return LinkFlow(self.reader, self.judge, self.store, self.courier, self.clock)

@@ -58,6 +58,12 @@ REGISTER = Action("register", ("enter",))
 AGAIN = Action("again", ("r",))
 SEND = Action("send", ("s",))
 RETRY = Action("retry", ("r",))
+OPEN = Action("open", ("enter",))
+KEEP = Action("keep", ("k",))
+REPLACE = Action("replace", ("c",))
+DROP = Action("drop", ("d",))
+DECIDE = Action("decide", ("y",))
+"""Not Enter: a key that is pressed twice must not decide."""
 EXPORT = Action("export", ("e",))
 UP = Action("up", ("up",))
 DOWN = Action("down", ("down",), in_key_row=False)
@@ -67,7 +73,7 @@ REMOVE = Action("remove", ("backspace", "delete", "minus"))
 
 ALL = (
     HELP, LINK, QUEUE, CARD, CUT, MEND, TEST, TOUR, TRAY, LANGUAGE, LEAVE, ENTER, BACK, REGISTER, AGAIN,
-    SEND, RETRY, EXPORT, UP, DOWN, YES, PLACE, REMOVE,
+    SEND, RETRY, OPEN, KEEP, REPLACE, DROP, DECIDE, EXPORT, UP, DOWN, YES, PLACE, REMOVE,
 )  # fmt: skip
 
 _PRINTED = {

@@ -17,6 +17,7 @@ from mykey_tui.domain.text import safe
 from mykey_tui.flows.desk_events import DeskEvent
 from mykey_tui.screens import actions
 from mykey_tui.screens.actions import Action
+from mykey_tui.screens.banner import banner
 from mykey_tui.screens.frame import head_line, key_line
 from mykey_tui.screens.host import Face, Host, Overlay
 from mykey_tui.screens.layout import STAGE_HEIGHT, STAGE_WIDTH, Line, Role, left
@@ -91,6 +92,11 @@ class CounterScreen(Screen[None], inherit_bindings=False):
         return self.is_overlay
 
     @property
+    def wants_a_card(self) -> bool:
+        """Whether row 21 says which card is needed: more than that the last one lies there still."""
+        return False
+
+    @property
     def takes_text(self) -> bool:
         """While true, digits and letters go into a field and are no keys."""
         return False
@@ -133,13 +139,15 @@ class CounterScreen(Screen[None], inherit_bindings=False):
             self._paint(name, lines)
 
     def repaint_status(self) -> None:
-        """Bring the status line up to date."""
-        self._paint("status", [self._status_line()])
+        """Bring the status line and the banner up to date."""
+        for name, lines in self._parts():
+            if name in ("upper", "status"):
+                self._paint(name, lines)
 
     def _parts(self) -> Iterator[tuple[str, list[Line]]]:
         rule = Line(((self.face.profile.glyphs.rule * self._width, Role.DIM),))
         yield "head", [head_line(self.host, self.heading, self._width)]
-        yield "upper", [rule]
+        yield "upper", [banner(self.host) or rule]
         yield "stage", self.stage()[:STAGE_HEIGHT]
         yield "next", [self._next_line()]
         yield "lower", [rule]
@@ -159,7 +167,7 @@ class CounterScreen(Screen[None], inherit_bindings=False):
     def _next_line(self) -> Line:
         if self._flash:
             return left(self._flash, Role.STRONG, indent=1)
-        if self.host.card_forgotten:
+        if self.host.card_forgotten and not self.wants_a_card:
             return left(self.face.text("reception.forgotten"), Role.WARN, indent=1)
         return self.next_step()
 

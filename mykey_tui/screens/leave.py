@@ -20,11 +20,14 @@ class LeaveScreen(CounterScreen):
 
     def stage(self) -> list[Line]:
         """The question, and what becomes of the queue."""
-        waiting = self.host.status.waiting if self.host.status else 0
-        about = self.face.text("leave.waiting", count=waiting) if waiting else ""
+        waiting = self.host.status.unsent if self.host.status else 0
+        about = [
+            centre(self.face.text("leave.waiting", count=waiting)),
+            centre(self.face.text("leave.keep.box"), Role.STRONG),
+        ]
         return rows(
             (5, centre(self.face.text("leave.question"), Role.STRONG)),
-            (7, centre(about)),
+            (7, about if waiting else []),
         )
 
     def next_step(self) -> Line:

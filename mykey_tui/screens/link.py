@@ -27,16 +27,15 @@ from mykey_tui.flows.outcomes import (
     LinkOutcome,
     LookupOutcome,
     NotLinked,
+    NotLoaded,
     ServiceCardRead,
     Stopped,
+    Unconfirmed,
 )
 from mykey_tui.screens.deadline import ReadingDeadline
 from mykey_tui.screens.host import Host
 from mykey_tui.screens.link_steps import LinkSteps
 from mykey_tui.screens.link_view import Step
-
-SHOWN_TAIL = 2
-"""So much of a number that is linked already is shown: the person knows the rest."""
 
 
 class LinkScreen(LinkSteps):
@@ -98,12 +97,13 @@ class LinkScreen(LinkSteps):
         if self.state.step is not Step.MY_CARD:
             return
         match outcome:
-            case NotLinked(card):
-                self._take_card(card)
+            case NotLinked(card) | NotLoaded(card):
+                self._take_card(card, not_loaded=isinstance(outcome, NotLoaded))
                 self.entered()
             case Found(service_id):
-                tail = {"last": service_id.text[-SHOWN_TAIL:]}
-                self._end(Stopped(Code.LINK_DUPLICATE, tail))
+                self._end(Stopped(Code.LINK_DUPLICATE, {"last": service_id.last}))
+            case Unconfirmed():
+                self._end(Stopped(Code.LINK_DUPLICATE))
             case Stopped():
                 self.state.message = outcome
             case _:

@@ -62,7 +62,14 @@ class LinkSteps(CounterScreen):
         if isinstance(self.state.outcome, Stopped):
             final = self.state.outcome.code in _FINAL
             key = "link.next.refused" if final else "link.next.retry"
+        elif self.state.wanted:
+            key = "link.next.swap" if self.state.swap else "link.next.wanted"
         return left(self.face.text(key), indent=1)
+
+    @property
+    def wants_a_card(self) -> bool:
+        """In step 3, where a card left lying is the wrong one: the hint says which is needed."""
+        return self.state.wanted
 
     @property
     def takes_text(self) -> bool:
@@ -107,9 +114,10 @@ class LinkSteps(CounterScreen):
         self._typings.forget()
         self.state = LinkState()
 
-    def _take_card(self, card: IdentifiedCard) -> None:
+    def _take_card(self, card: IdentifiedCard, *, not_loaded: bool = False) -> None:
         self._card = card
         self.state.my_key_id = card.cn.my_key_id.text
+        self.state.not_loaded = not_loaded
         self.state.step = Step.SERVICE_CARD
         self.state.message = None
 

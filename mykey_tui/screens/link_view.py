@@ -40,6 +40,8 @@ class LinkState:
     """Step 3 waits for the resident's card, to compare."""
     swap: bool = False
     """The service card lies in its way."""
+    not_loaded: bool = False
+    """Whether the card is linked already could not be looked up."""
     message: Stopped | None = None
     outcome: Linked | Stopped | None = None
 
@@ -146,6 +148,8 @@ def _below(state: LinkState, status: Status | None, face: Face) -> list[Line]:
             left(text.say),
             left(text.next, Role.STRONG),
         ]
+    if state.not_loaded:
+        return [left(row) for row in wrap(face.text("link.not.loaded"))]
     if status is not None and status.line not in (LineState.UP, LineState.UNKNOWN):
         return [left(row) for row in wrap(face.text("link.offline", count=status.waiting))]
     return []

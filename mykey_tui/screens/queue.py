@@ -1,89 +1,26 @@
-"""未送信: what waits to be sent, how old it is, and what was refused and why."""
+"""未送信: what waits, what is held back, and what was refused and is decided here by a person."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from mykey_tui.domain.codes import Code
-from mykey_tui.domain.text import safe
 from mykey_tui.flows.desk_events import DeskEvent, LookedUp, ReadingStarted
 from mykey_tui.flows.outcomes import QueueItem, QueueState
+from mykey_tui.flows.services import CounterPort
 from mykey_tui.screens import actions
 from mykey_tui.screens.actions import Action
 from mykey_tui.screens.base import CounterScreen
-from mykey_tui.screens.host import Face, Host
-from mykey_tui.screens.layout import Line, Role, centre, left, padded, rows, wrap
-from mykey_tui.screens.status_line import ago
+from mykey_tui.screens.host import Host
+from mykey_tui.screens.item_view import Way, action_of, item_stage, ways_of
+from mykey_tui.screens.layout import Line, left
+from mykey_tui.screens.queue_view import queue_stage
 
-ROWS_SHOWN = 8
-_COLUMNS = (12, 14, 24, 24)
-
-
-def queue_stage(items: Sequence[QueueItem] | None, at: int, face: Face) -> list[Line]:
-    """The list around the current row, the counts, and what the current row means."""
-    if items is None:
-        return rows((5, centre(face.text("queue.loading"))))
-    if not items:
-        return rows((5, centre(face.text("queue.empty"), Role.STRONG)))
-    first = max(0, min(at - ROWS_SHOWN // 2, len(items) - ROWS_SHOWN))
-    shown = items[first : first + ROWS_SHOWN]
-    heads = [face.text(f"queue.head.{name}") for name in ("age", "op", "number", "state")]
-    body = [_row(item, face, current=first + n == at) for n, item in enumerate(shown)]
-    counts = {state: sum(item.state is state for item in items) for state in QueueState}
-    position = face.text("queue.position", at=at + 1, count=len(items))
-    return rows(
-        (1, left(_columns(heads), Role.DIM, indent=3)),
-        (2, body),
-        (11, left(f"{_counts(counts, face)}   {position}")),
-        (13, _about(items[at], face)),
-    )
-
-
-def _columns(cells: Sequence[str]) -> str:
-    pairs = zip(cells, _COLUMNS, strict=True)
-    return " ".join(padded(cell, width) for cell, width in pairs).rstrip()
-
-
-def _row(item: QueueItem, face: Face, *, current: bool) -> Line:
-    how_old = ago(item.age_seconds, face.catalog) if item.age_seconds is not None else ""
-    op = face.text(f"queue.op.{item.op}") if item.op in ("link", "unlink") else safe(item.op, 12)
-    number = safe(item.masked_service_id, 32)
-    if len(number) > _COLUMNS[2]:
-        number = number[-_COLUMNS[2] :]
-    state = face.text(f"queue.state.{item.state.value}")
-    pointer = face.profile.glyphs.pointer if current else " "
-    text = f" {pointer} {_columns((how_old, op, number, state))}"
-    return Line(((padded(text, 78), Role.CURRENT if current else Role.PLAIN),))
-
-
-def _counts(counts: dict[QueueState, int], face: Face) -> str:
-    return "   ".join(
-        f"{face.text(f'queue.state.{state.value}')} {count}" for state, count in counts.items()
-    )
-
-
-def _about(item: QueueItem, face: Face) -> list[Line]:
-    """What the row's code says; a row that simply waits needs nothing from anybody."""
-    if item.state is QueueState.WAITING:
-        return [left(row) for row in wrap(face.text("queue.about.waiting"))]
-    code = item.code or _CODES[item.state]
-    text = face.code(code)
-    return [
-        left(f"{text.title}   {code.value}", Role.STRONG),
-        *(left(row) for row in (*wrap(text.say), *wrap(text.next))),
-        left(face.text("queue.about.others"), Role.DIM),
-    ][:5]
-
-
-_CODES = {
-    QueueState.PARKED: Code.MUTATION_PARKED,
-    QueueState.CONFLICT: Code.SERVICE_ID_TAKEN,
-    QueueState.INVALID: Code.MUTATION_INVALID,
-}
+_ON_A_ROW = frozenset({actions.RETRY, actions.UP, actions.DOWN, actions.OPEN})
 
 
 class QueueScreen(CounterScreen):
-    """The list. Nothing here can lose an entry."""
+    """The list, and one row of it in full. Nothing here loses an entry without being asked."""
 
     heading = "place.queue"
 
@@ -91,27 +28,53 @@ class QueueScreen(CounterScreen):
         super().__init__(host)
         self._items: Sequence[QueueItem] | None = None
         self._at = 0
+        self._opened: int | None = None
+        self._asked: Way | None = None
+
+    @property
+    def _open_item(self) -> QueueItem | None:
+        """The row that is shown in full, as last fetched."""
+        items = self._items or ()
+        return next((item for item in items if item.mid == self._opened), None)
 
     def offered(self) -> tuple[Action, ...]:
-        """Moving, sending, retrying."""
-        return (
-            actions.UP, actions.DOWN, actions.SEND, actions.RETRY, actions.BACK, actions.HELP,
-            actions.LANGUAGE,
-        )  # fmt: skip
+        """Moving, sending, retrying; or what the row at hand leaves to choose."""
+        ends = (actions.BACK, actions.HELP, actions.LANGUAGE)
+        item = self._open_item
+        if item is None:
+            return (
+                actions.UP, actions.DOWN, actions.OPEN, actions.SEND, actions.RETRY, *ends,
+            )  # fmt: skip
+        if self._asked is not None:
+            return (actions.DECIDE, *ends)
+        held_back = (actions.RETRY,) if item.state is QueueState.PARKED else ()
+        return (*held_back, *(action_of(way) for way in ways_of(item)), *ends)
 
     def stage(self) -> list[Line]:
-        """The list."""
-        return queue_stage(self._items, self._at, self.face)
+        """The list, or one row."""
+        item = self._open_item
+        if item is None:
+            return queue_stage(self._items, self._at, self.face)
+        return item_stage(item, self._asked, self.face)
 
     def next_step(self) -> Line:
         """What the clerk may do."""
-        return left(self.face.text("queue.next"), indent=1)
+        item = self._open_item
+        key = "queue.next"
+        if item is not None:
+            key = "item.next" if ways_of(item) else "item.next.back"
+            key = "item.next.ask" if self._asked is not None else key
+        return left(self.face.text(key), indent=1)
 
     def entered(self) -> None:
         """Cards are left alone here; fetch the list."""
         if self.host.services is not None:
             self.host.services.desk.expect_nothing()
         self.refresh_items()
+
+    def forget(self) -> None:
+        """Back to the list."""
+        self._opened = self._asked = None
 
     def status_changed(self) -> None:
         """The counts moved: fetch the list again."""
@@ -127,6 +90,9 @@ class QueueScreen(CounterScreen):
     def _take(self, items: Sequence[QueueItem]) -> None:
         self._items = items
         self._at = min(self._at, max(0, len(items) - 1))
+        if self._opened is not None and self._open_item is None:
+            self.forget()
+            self.flash(self.face.text("queue.gone"))
         self.repaint()
 
     def _failed(self, code: Code) -> None:
@@ -136,7 +102,7 @@ class QueueScreen(CounterScreen):
     def why_not(self, action: Action) -> str | None:
         """Only what was held back can be sent again by hand."""
         reason = super().why_not(action)
-        if reason or action not in (actions.RETRY, actions.UP, actions.DOWN):
+        if reason or action not in _ON_A_ROW or self._open_item is not None:
             return reason
         if not self._items:
             return "why.queue.empty"
@@ -152,6 +118,23 @@ class QueueScreen(CounterScreen):
         """One row down."""
         self._at = min(len(self._items or ()) - 1, self._at + 1)
 
+    def do_open(self) -> None:
+        """Show the current row in full."""
+        if self._items:
+            self._opened = self._items[self._at].mid
+
+    def do_back(self) -> None:
+        """From the question to the row, from the row to the list, from the list away."""
+        item = self._open_item
+        if self._asked is not None:
+            self._asked = None
+        elif item is not None:
+            self.forget()
+            if ways_of(item):
+                self.flash(self.face.text("queue.later"))
+        else:
+            self.host.back()
+
     def do_send(self) -> None:
         """Ask for a round at once."""
         if self.host.services is not None:
@@ -160,17 +143,60 @@ class QueueScreen(CounterScreen):
 
     def do_retry(self) -> None:
         """Put the current row back in line."""
-        services = self.host.services
-        if services is None or not self._items:
+        item = self._open_item or (self._items[self._at] if self._items else None)
+        if item is None:
             return
-        mid = self._items[self._at].mid
-        self.host.background(lambda: services.counter.retry(mid), self._retried, self._failed)
+        mid = item.mid
+        self._decide(lambda counter: counter.retry(mid), "queue.retried", "why.not.parked")
 
-    def _retried(self, done: bool) -> None:
-        self.flash(self.face.text("queue.retried" if done else "why.not.parked"))
-        self.refresh_items()
+    def do_keep(self) -> None:
+        """Ask whether the server's service ID shall stay."""
+        self._asked = Way.KEEP
+
+    def do_replace(self) -> None:
+        """Ask whether it shall be replaced."""
+        self._asked = Way.REPLACE
+
+    def do_drop(self) -> None:
+        """Ask whether the row shall go."""
+        self._asked = Way.DROP
+
+    def do_decide(self) -> None:
+        """Do what was asked."""
+        item, asked = self._open_item, self._asked
+        self._asked = None
+        if item is None or asked is None:
+            return
+        mid = item.mid
+        if asked is Way.REPLACE:
+            self._decide(lambda counter: _replaced(counter, mid), "queue.replaced", "queue.gone")
+        else:
+            done = "queue.kept" if asked is Way.KEEP else "queue.dropped"
+            self._decide(lambda counter: counter.keep(mid), done, "queue.gone")
+
+    def _decide(self, work: Callable[[CounterPort], bool], done: str, not_done: str) -> None:
+        """Do it off the screen's thread; what came of it is said, and the list fetched again."""
+        services = self.host.services
+        if services is None:
+            return
+
+        def told(well: bool) -> None:
+            self.forget()
+            self.flash(self.face.text(done if well else not_done))
+            self.refresh_items()
+
+        def failed(code: Code) -> None:
+            self._failed(code)
+            self.refresh_items()
+
+        self.host.background(lambda: work(services.counter), told, failed)
 
     def desk_event(self, event: DeskEvent) -> None:
         """A card that is laid here is not read; say so."""
         if isinstance(event, ReadingStarted | LookedUp):
             self.flash(self.face.text("queue.no.cards"))
+
+
+def _replaced(counter: CounterPort, mid: int) -> bool:
+    counter.replace(mid)
+    return True

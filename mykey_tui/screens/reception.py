@@ -18,7 +18,7 @@ from mykey_tui.flows.desk_events import (
     ReadingStarted,
     ServiceCardSeen,
 )
-from mykey_tui.flows.outcomes import HandOver, NotLinked, Stopped
+from mykey_tui.flows.outcomes import HandOver, NotLinked, Stopped, Unconfirmed
 from mykey_tui.screens import actions
 from mykey_tui.screens.actions import Action
 from mykey_tui.screens.base import CounterScreen
@@ -27,6 +27,7 @@ from mykey_tui.screens.host import Host, Overlay, Place
 from mykey_tui.screens.layout import Line, left
 from mykey_tui.screens.reception_view import (
     CannotStart,
+    Confirming,
     Preparing,
     Reading,
     Shown,
@@ -126,18 +127,26 @@ class ReceptionScreen(CounterScreen):
         self.repaint()
 
     def _clear(self) -> None:
-        if not isinstance(self.shown, Preparing | CannotStart | Reading):
+        if not isinstance(self.shown, Preparing | CannotStart | Reading | Confirming):
             self.shown = Waiting(self._trouble)
 
     def do_enter(self) -> None:
         """Start the link after `not linked`; load again after a failed start; else clear."""
         if isinstance(self.shown, NotLinked):
             self.do_link()
+        elif isinstance(self.shown, Unconfirmed):
+            self._confirm(self.shown)
         elif isinstance(self.shown, CannotStart):
             self.shown = Preparing()
             self.host.reload()
         else:
             self._clear()
+
+    def _confirm(self, unconfirmed: Unconfirmed) -> None:
+        """Once for each card: the desk looks again, and hands over what it finds."""
+        if self.host.services is not None:
+            self._show(Confirming())
+            self.host.services.desk.confirm_lookup(unconfirmed.card)
 
     def do_back(self) -> None:
         """Clear the answer."""
@@ -149,6 +158,8 @@ class ReceptionScreen(CounterScreen):
             return None
         if isinstance(self.shown, Reading) and action in _ELSEWHERE:
             return "why.reading"
+        if isinstance(self.shown, Confirming) and action in (*_ELSEWHERE, actions.ENTER):
+            return "why.confirming"
         return super().why_not(action)
 
     def do_link(self) -> None:

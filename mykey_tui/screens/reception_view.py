@@ -8,7 +8,15 @@ from typing import TypeAlias, assert_never
 
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.text import safe
-from mykey_tui.flows.outcomes import Found, HandOver, Linked, NotLinked, Stopped
+from mykey_tui.flows.outcomes import (
+    Found,
+    HandOver,
+    Linked,
+    NotLinked,
+    NotLoaded,
+    Stopped,
+    Unconfirmed,
+)
 from mykey_tui.screens.big_digits import big
 from mykey_tui.screens.host import Face
 from mykey_tui.screens.layout import Line, Role, band, centre, rows, wrap
@@ -35,6 +43,11 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
+class Confirming:
+    """A clerk has confirmed a look-up in old rows; the answer comes from the card desk."""
+
+
+@dataclass(frozen=True, slots=True)
 class Tested:
     """The marked test value went to the till, or did not."""
 
@@ -49,28 +62,60 @@ class CannotStart:
 
 
 Shown: TypeAlias = (
-    Preparing | Waiting | Reading | Found | NotLinked | Stopped | Linked | Tested | CannotStart
+    Preparing
+    | Waiting
+    | Reading
+    | Found
+    | NotLinked
+    | NotLoaded
+    | Unconfirmed
+    | Confirming
+    | Stopped
+    | Linked
+    | Tested
+    | CannotStart
 )
 
 # Could not tell, or may be tried again at once: asked, not refused.
 _ASKING = frozenset(
-    {Code.TRUST_NO_ANCHORS, Code.TRUST_CLOCK, Code.CARD_NOT_LAID, Code.HANDOVER_TIMEOUT}
+    {
+        Code.TRUST_NO_ANCHORS,
+        Code.TRUST_CLOCK,
+        Code.CARD_NOT_LAID,
+        Code.HANDOVER_TIMEOUT,
+        Code.ROWS_OLD,
+        Code.ROWS_CLOCK,
+        Code.ROWS_STALE,
+        Code.ROWS_MANY,
+        Code.ROWS_LOADING,
+    }
 )
+
+
+_PROMPTS: dict[type[object], str] = {
+    Preparing: "reception.preparing",
+    Reading: "reception.reading",
+    Confirming: "reception.confirming",
+}
 
 
 def reception(shown: Shown, face: Face, *, card_lies: bool) -> list[Line]:
     """The stage of the reception."""
     match shown:
-        case Preparing():
-            lines = _prompt(face.text("reception.preparing"))
+        case Preparing() | Reading() | Confirming():
+            lines = _prompt(face.text(_PROMPTS[type(shown)]))
         case Waiting(trouble):
             lines = said(Stopped(trouble), face) if trouble else _waiting(face, card_lies=card_lies)
-        case Reading():
-            lines = _prompt(face.text("reception.reading"))
         case Found():
             lines = _found(shown, face, card_lies=card_lies)
         case NotLinked():
             lines = _not_linked(shown, face)
+        case NotLoaded(values=values):
+            lines = said(Stopped(Code.ROWS_LOADING, values), face)
+            lines[11] = centre(face.text("reception.not.loaded"), Role.DIM)
+        case Unconfirmed(code=code, values=values):
+            lines = said(Stopped(code, values), face)
+            lines[11] = centre(face.text("reception.confirm"), Role.STRONG)
         case Linked():
             lines = finished(shown, face, card_lies=card_lies)
         case Tested(handover):
@@ -195,6 +240,8 @@ def next_words(shown: Shown, face: Face, *, demo: bool) -> str:
         Linked: lambda: face.text("next.clear"),
         Tested: lambda: face.text("next.clear"),
         NotLinked: lambda: face.text("next.nothing.sent"),
+        NotLoaded: lambda: face.text("next.nothing.sent.clear"),
+        Unconfirmed: lambda: face.text("next.confirm"),
         Stopped: lambda: face.text("next.nothing.sent.clear"),
         CannotStart: lambda: face.text("next.start.again"),
     }

@@ -25,15 +25,18 @@ class Detail(IntEnum):
 
 
 def age(seconds: float, catalog: Catalog, *, fine: bool = False) -> str:
-    """A length of time in words that change at most once a minute; `fine` keeps hours and minutes."""
+    """A length of time in words that change at most once a minute; `fine` keeps hours and minutes.
+
+    Hours up to three days, because the limits of old rows lie there.
+    """
     whole = max(0, int(seconds))
     if whole < _MINUTE:
         return catalog.text("age.moment")
     if whole < _HOUR:
         return catalog.text("age.minutes", n=whole // _MINUTE)
-    if whole < _DAY:
+    if whole < 3 * _DAY:
         hours, minutes = whole // _HOUR, whole % _HOUR // _MINUTE
-        if fine and minutes:
+        if fine and minutes and whole < _DAY:
             return catalog.text("age.hours.minutes", n=hours, m=minutes)
         return catalog.text("age.hours", n=hours)
     return catalog.text("age.days", n=whole // _DAY)
@@ -113,7 +116,8 @@ def _revocation_part(status: Status, face: Face) -> Part:
     if status.revocation_age_seconds is None:
         return face.text("status.revocation.none"), Role.WARN
     words = ago(status.revocation_age_seconds, face.catalog)
-    return face.text("status.revocation", age=words), Role.PLAIN
+    role = Role.PLAIN if status.age_code is None else Role.WARN
+    return face.text("status.revocation", age=words), role
 
 
 def _reader_part(reader: ReaderState, face: Face) -> Part:

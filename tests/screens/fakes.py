@@ -75,8 +75,11 @@ STATUS = Status(
 QUEUE = (
     QueueItem(1, "link", "******1234", 2 * 3600.0, QueueState.WAITING, None),
     QueueItem(2, "link", "******8365", 3600.0, QueueState.PARKED, Code.MUTATION_PARKED),
-    QueueItem(3, "link", "******0077", 40 * 60.0, QueueState.CONFLICT, Code.SERVICE_ID_TAKEN),
-    QueueItem(4, "unlink", "******1200", 5 * 60.0, QueueState.INVALID, Code.MUTATION_INVALID),
+    QueueItem(
+        3, "link", "******0077", None, QueueState.CONFLICT, Code.LINK_DUPLICATE, "******1234"
+    ),
+    QueueItem(4, "link", "******5511", None, QueueState.CONFLICT, Code.SERVICE_ID_TAKEN),
+    QueueItem(5, "unlink", "******1200", None, QueueState.INVALID, Code.MUTATION_INVALID),
 )
 
 
@@ -106,6 +109,9 @@ class FakeDesk:
     def show_card(self) -> None:
         self.asked.append(("show-card",))
 
+    def confirm_lookup(self, card: IdentifiedCard) -> None:
+        self.asked.append(("confirm-lookup",))
+
 
 @dataclass
 class FakeCounter:
@@ -117,6 +123,9 @@ class FakeCounter:
     handover: HandOver = SENT
     retried: list[int] = field(default_factory=list)
     synced: int = 0
+    kept: list[int] = field(default_factory=list)
+    replaced: list[int] = field(default_factory=list)
+    replace_error: Exception | None = None
     exported: list[CardDetail] = field(default_factory=list)
     export_error: Exception | None = None
 
@@ -129,6 +138,21 @@ class FakeCounter:
     def retry(self, mid: int) -> bool:
         self.retried.append(mid)
         return True
+
+    def keep(self, mid: int) -> bool:
+        self.kept.append(mid)
+        return self._takes_off(mid)
+
+    def replace(self, mid: int) -> None:
+        if self.replace_error is not None:
+            raise self.replace_error
+        self.replaced.append(mid)
+        self._takes_off(mid)
+
+    def _takes_off(self, mid: int) -> bool:
+        there = len(self.items)
+        self.items = [item for item in self.items if item.mid != mid]
+        return len(self.items) < there
 
     def sync_now(self) -> None:
         self.synced += 1

@@ -37,7 +37,7 @@ from mykey_tui.screens.host import Face
 from mykey_tui.screens.layout import STAGE_HEIGHT, STAGE_WIDTH
 from mykey_tui.screens.link_view import LinkState, Step, link_stage
 from mykey_tui.screens.profile import RICH, RenderProfile
-from mykey_tui.screens.queue import queue_stage
+from mykey_tui.screens.queue_view import queue_stage
 from mykey_tui.screens.reception_view import reception
 from mykey_tui.screens.theme import drawn
 from mykey_tui.screens.tray import tray_stage

@@ -27,7 +27,7 @@ async def test_the_queue_shows_age_kind_masked_number_and_state_of_each_row(star
     async with start(with_queue()) as counter:
         await counter.press("f3")
         await counter.shows("2時間前", "登録", "******1234", "送信待ち", "解除", "******1200")
-        await counter.shows("送信待ち 1   保留 1   競合 1   受付不可 1")
+        await counter.shows("送信待ち 1   保留 1   競合 2   受付不可 1")
         assert counter.fakes.desk.asked[-1] == ("nothing",)
 
 
@@ -36,9 +36,11 @@ async def test_the_row_under_the_pointer_is_explained(start: Start) -> None:
         await counter.press("f3")
         await counter.shows("通信が戻ると、受け付けた順に自動で送ります")
         await counter.press("down", "down")
-        await counter.shows("S-TAKEN", "この行は、ほかの送信を止めません")
-        await counter.press("up", "up", "up")
-        await counter.shows("（1 / 4 行目）")
+        await counter.shows("S-DUP", "Enter で内容を見て", "この行は、ほかの送信を止めません")
+        await counter.press("down")
+        await counter.shows("S-TAKEN", "会員番号を確かめてください")
+        await counter.press("up", "up", "up", "up")
+        await counter.shows("（1 / 5 行目）")
 
 
 async def test_only_a_row_that_is_held_back_can_be_sent_again_by_hand(start: Start) -> None:
@@ -203,10 +205,11 @@ async def test_the_tour_is_one_page(start: Start) -> None:
 
 async def test_ending_is_asked_first_and_escape_stays(start: Start) -> None:
     fakes = Fakes()
-    fakes.counter.now = replace(STATUS, waiting=4)
+    fakes.counter.now = replace(STATUS, waiting=4, unsent=5)
     async with start(fakes) as counter:
         await counter.press("f10")
-        await counter.shows("受付アプリを終わりますか", "未送信の 4件は、この端末に残ります")
+        await counter.shows("受付アプリを終わりますか", "未送信の 5件は、この端末にしかありません")
+        await counter.shows("端末を初期化したり、データを消したりしないでください")
         await counter.press("escape")
         await counter.shows("カードを置いて")
         await counter.press("0", "y")

@@ -21,7 +21,16 @@ from mykey_tui.flows.desk_events import (
     ReadingStarted,
     ServiceCardSeen,
 )
-from mykey_tui.flows.outcomes import LineState, Linked, NotLinked, ServiceCardRead, Stopped
+from mykey_tui.flows.outcomes import (
+    LineState,
+    Linked,
+    Loading,
+    NotLinked,
+    NotLoaded,
+    ServiceCardRead,
+    Stopped,
+    Unconfirmed,
+)
 from mykey_tui.i18n.catalog import Language
 from mykey_tui.screens.profile import RICH, RenderProfile
 from tests.screens.conftest import CONSOLE, SIZE
@@ -29,8 +38,29 @@ from tests.screens.fakes import DETAIL, QUEUE, STATUS, FakeDemo, Fakes, found, i
 
 Step = str | DeskEvent
 LOST_LINE = replace(
-    STATUS, line=LineState.DOWN, line_since_seconds=11520.0, waiting=4, oldest_seconds=7200.0
+    STATUS,
+    line=LineState.DOWN,
+    line_since_seconds=11520.0,
+    waiting=4,
+    unsent=4,
+    oldest_seconds=7200.0,
 )
+OLD_ROWS = replace(
+    LOST_LINE,
+    line_since_seconds=108000.0,
+    revocation_age_seconds=108000.0,
+    age_code=Code.ROWS_OLD,
+)
+FIRST_LOAD = replace(
+    STATUS,
+    rows=0,
+    revocation_age_seconds=None,
+    age_code=Code.ROWS_LOADING,
+    loading=Loading(45_000, 45),
+)
+TROUBLE = replace(STATUS, line=LineState.BROKEN, line_code=Code.SERVER_BROKEN, attention=3)
+STUCK = replace(STATUS, waiting=1, unsent=2, attention=4, oldest_seconds=7200.0)
+OF_OLD_ROWS = {"hours": "30", "count": "12", "rows": "0"}
 NOT_LINKED: tuple[Step, ...] = (ReadingStarted(), LookedUp(NotLinked(identified())), CardTaken())
 STEP_TWO: tuple[Step, ...] = (*NOT_LINKED, "enter")
 NUMBER = ServiceId("2802121234")
@@ -50,11 +80,35 @@ SCREENS: dict[str, tuple[Step, ...]] = {
         LinkFinished(Linked(Code.LINK_QUEUED, NUMBER, 5)),
     ),
     "queue": ("f3", "down"),
+    "conflict": ("f3", "down", "down", "enter"),
+    "conflict-replace": ("f3", "down", "down", "enter", "c"),
+    "number-taken": ("f3", "down", "down", "down", "enter"),
+    "old-rows": (
+        ReadingStarted(),
+        LookedUp(Unconfirmed(identified(), Code.ROWS_OLD, OF_OLD_ROWS)),
+        CardTaken(),
+    ),
+    "first-load": (
+        ReadingStarted(),
+        LookedUp(NotLoaded(identified(), {"hours": "0", "count": "1", "rows": "45000"})),
+        CardTaken(),
+    ),
+    "server-trouble": (),
     "card": ("f4", ReadingStarted(), CardShown(DETAIL)),
     "help": ("f1",),
     "tray": ("f8",),
     "tour": ("f7",),
     "leave": ("f10",),
+}
+STATUSES = {
+    "link": LOST_LINE,
+    "queue": LOST_LINE,
+    "conflict": STUCK,
+    "number": STUCK,
+    "old": OLD_ROWS,
+    "first": FIRST_LOAD,
+    "server": TROUBLE,
+    "leave": LOST_LINE,
 }
 FACES: dict[str, tuple[Language, RenderProfile]] = {
     "ja": (Language.JAPANESE, RICH),
@@ -66,8 +120,7 @@ FACES: dict[str, tuple[Language, RenderProfile]] = {
 def counter(face: str, screen: str) -> MyKeyApp:
     fakes = Fakes(demo=FakeDemo())
     fakes.counter.items = QUEUE
-    if screen.startswith(("link", "queue")):
-        fakes.counter.now = LOST_LINE
+    fakes.counter.now = STATUSES.get(screen.partition("-")[0], STATUS)
     language, profile = FACES[face]
     return MyKeyApp(fakes.build, language=language, profile=profile, simulated=True)
 

@@ -6,7 +6,7 @@ import queue
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -39,10 +39,11 @@ from mykey_tui.reader.emulator import EmulatedReader
 from mykey_tui.simulated import anchors_dir
 from mykey_tui.simulated.cards import make_card
 from mykey_tui.store.counter_store import CounterStore
+from mykey_tui.store.freshness import BootTime
 from mykey_tui.store.home import Home
 from mykey_tui.store.identity import Identity
 from mykey_tui.trust.anchors import load_anchors
-from mykey_tui.wire.messages import ItemVerdict, PushReply, VerdictName
+from mykey_tui.wire.messages import ItemVerdict, PushReply, ScopeHead, VerdictName
 
 NOW = datetime(2026, 11, 22, 6, 0, tzinfo=UTC)
 PAPER = "1C2410DF79DGEL07202002B"
@@ -51,16 +52,24 @@ EVENT_SECONDS = 5.0
 
 
 class FixedClock:
-    """The day of the tests; seconds pass as they do."""
+    """The day of the tests; seconds pass as they do, and more when a test says so."""
 
     def __init__(self) -> None:
         self.moment = NOW
+        self.passed = 0.0
 
     def now(self) -> datetime:
         return self.moment
 
     def monotonic(self) -> float:
         return time.monotonic()
+
+    def boot_time(self) -> BootTime:
+        return BootTime("boot", 1000.0 + self.passed)
+
+    def pass_hours(self, hours: float) -> None:
+        self.passed += hours * 3600
+        self.moment += timedelta(hours=hours)
 
 
 class Till:
@@ -155,6 +164,11 @@ class Bench:
         row = (bytes(token), binding, service_id, status.value, cursor)
         self.store.apply_page([row], epoch="epoch", cursor=cursor)
 
+    def is_synced(self) -> None:
+        """A complete pull has just ended."""
+        known = self.store.progress()
+        self.store.finish_pull(ScopeHead(known.cursor, known.digest), epoch="epoch")
+
     @property
     def provider_key(self) -> bytes:
         return self.store.identity.provider_key
@@ -179,9 +193,11 @@ def make_identity() -> Identity:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
+def new_bench(tmp_path: Path) -> Iterator[Bench]:
+    """A counter that has never had a complete set of rows."""
     clock = FixedClock()
-    store = CounterStore.create(Home(tmp_path / "home"), make_identity(), clock=clock)
+    home = Home(tmp_path / "home")
+    store = CounterStore.create(home, make_identity(), clock=clock, boot_time=clock.boot_time)
     commands: list[bytes] = []
     hook: list[Callable[[int], None]] = []
 
@@ -194,6 +210,13 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     judge = CertificateJudge(load_anchors(anchors_dir()), clock)
     yield Bench(reader, store, judge, clock, Till(), FakeServer(store), commands, hook)
     store.close()
+
+
+@pytest.fixture
+def bench(new_bench: Bench) -> Bench:
+    """A counter whose rows are complete and fresh."""
+    new_bench.is_synced()
+    return new_bench
 
 
 class Watcher:

@@ -75,10 +75,15 @@ def test_a_person_who_is_linked_already_sees_the_last_two_characters(bench: Any)
     assert bench.store.queue() == []
 
 
-def test_a_service_id_of_two_characters_is_not_shown_at_all(bench: Any) -> None:
-    bench.has_row(token_of(bench), "A1")
+@pytest.mark.parametrize(
+    ("linked", "last"), [("A1", "1"), ("A12", "2"), ("A123", "23"), ("2802121234", "34")]
+)
+def test_a_linked_number_shows_its_end_and_never_more_than_half(
+    bench: Any, linked: str, last: str
+) -> None:
+    bench.has_row(token_of(bench), linked)
     outcome = bench.linking.link(bench.identified(), SID)
-    assert outcome == Stopped(Code.LINK_DUPLICATE, {"last": ""})
+    assert outcome == Stopped(Code.LINK_DUPLICATE, {"last": last})
 
 
 def test_a_service_id_of_another_person_is_taken(bench: Any) -> None:

@@ -26,6 +26,9 @@ class _Line:
     def line(self) -> Any:
         return LineState.DOWN, 12.0
 
+    def code(self) -> Any:
+        return Code.LINE_DOWN
+
     def nudge(self) -> None:
         self.nudged += 1
 
