@@ -173,6 +173,15 @@ def _add_upkeep(
         "--insecure-http", action="store_true", help="allow http:// to another machine"
     )
     _add(commands, "sync", "reconcile with the server, once", common)
+    bundle = _add(commands, "bundle", "reconcile by a file on a stick, without a line", common)
+    ways = bundle.add_subparsers(metavar="ACTION", required=True)
+    for name, help_text in (
+        ("export", "write what waits, for the server"),
+        ("import", "take the server's reply in"),
+    ):
+        carried = _add(ways, name, help_text, common, module="bundle")
+        carried.set_defaults(action=name)
+        carried.add_argument("file", metavar="FILE")
     status = _add(commands, "status", "line, rows, queue, reader, versions", common)
     status.add_argument("--reader", metavar="READER", default=argparse.SUPPRESS)
     outbox = _add(commands, "outbox", "what waits, and what needs a person", common)
@@ -188,6 +197,9 @@ def _add_upkeep(
             action.add_argument("mid", nargs="?", type=int, metavar="NUMBER")
         if name == "resolve":
             action.add_argument("--yes", action="store_true", help="do not ask")
+            way = action.add_mutually_exclusive_group()
+            way.add_argument("--keep", action="store_true", help="keep the server's row (default)")
+            way.add_argument("--replace", action="store_true", help="replace the server's row")
 
 
 def _add_cards(
@@ -197,9 +209,6 @@ def _add_cards(
 ) -> None:
     card = _add(commands, "card", "look at a card; make and lay sample cards", common)
     actions = card.add_subparsers(metavar="ACTION", required=True)
-            way = action.add_mutually_exclusive_group()
-            way.add_argument("--keep", action="store_true", help="keep the server's row (default)")
-            way.add_argument("--replace", action="store_true", help="replace the server's row")
     show = _add(actions, "show", "what the certificate says", common, reading, module="card_show")
     show.add_argument("--export", metavar="FILE", help="write it to a file as well")
     make = _add(actions, "make", "make a sample card (SIMULATED)", common, module="card_sample")

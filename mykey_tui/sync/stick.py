@@ -1,0 +1,159 @@
+"""A line that answers from a stick: what the server had answered when it made the reply.
+
+A round over it is a round like any other, so that everything is checked as on the line. What was
+not asked then has no answer here, and is a line that breaks. Answers fit also where the counter has
+moved on since it made the export (another reply came first): a page of the log, or a part of a
+snapshot, that holds what is asked for is cut to it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import msgspec
+
+from mykey_tui.wire.bundle import Answer, BundleError, BundleReader, Place
+from mykey_tui.wire.messages import BUCKETS, MSGPACK, LogReply, SnapshotReply
+
+_ROOT = "/v1/"
+_TOKEN = 16
+
+_Message = TypeVar("_Message", bound=msgspec.Struct)
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """A page or a part: where it lies, and what it covers. `last` None: to the end."""
+
+    place: Place
+    first: int
+    last: int | None
+
+
+class StickLine(httpx.BaseTransport):
+    """Answers requests from the answers of a reply. Any thread may ask."""
+
+    def __init__(self, reader: BundleReader, answers: Iterator[tuple[Place, Answer]]) -> None:
+        """Remember where each answer lies, and none of the answers themselves."""
+        self._reader = reader
+        self._lock = threading.Lock()
+        self._exact: dict[tuple[str, bytes], Place] = {}
+        self._heads: dict[str, Place] = {}
+        self._pages: dict[str, list[_Span]] = {}
+        self._parts: dict[str, list[_Span]] = {}
+        for place, answer in answers:
+            self._exact[answer.request, answer.body] = place
+            if answer.status == httpx.codes.OK and answer.request.startswith("GET "):
+                self._remember(place, answer)
+
+    def _remember(self, place: Place, answer: Answer) -> None:
+        path, names = _split(answer.request)
+        if path[0] == "heads" and "pos" not in names and "mark" not in names:
+            self._heads[names.get("scope", "")] = place
+        elif path[0] == "log":
+            page = decoded(answer.content, LogReply)
+            last = page.next if page.more else None
+            series = self._pages.setdefault("/".join(path[1:3]), [])
+            series.append(_Span(place, int(path[3]), last))
+        elif path[0] == "snapshot":
+            part = decoded(answer.content, SnapshotReply)
+            series = self._parts.setdefault("/".join(path[1:3]), [])
+            series.append(_Span(place, part.first, part.next))
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """The answer that fits. Raises `httpx.ReadError` where there is none."""
+        target = request.url.raw_path.decode("ascii")
+        asked = f"{request.method} {target[target.find(_ROOT) :]}"
+        body = request.read()
+        try:
+            with self._lock:
+                answer = self._find(asked, body)
+        except (BundleError, ValueError, IndexError, OSError) as error:
+            raise httpx.ReadError("the stick does not hold it", request=request) from error
+        return httpx.Response(
+            answer.status,
+            headers={"content-type": answer.content_type},
+            stream=httpx.ByteStream(answer.content),
+        )
+
+    def _find(self, asked: str, body: bytes) -> Answer:
+        exact = self._exact.get((asked, body))
+        if exact is not None:
+            return self._answer(exact)
+        path, names = _split(asked)
+        if not asked.startswith("GET "):
+            raise ValueError("not on the stick")
+        if path[0] == "heads" and names.get("scope", "") in self._heads:
+            return self._answer(self._heads[names["scope"]])
+        if path[0] == "log":
+            after = int(path[3])
+            found = self._answer(_covering(self._pages, path, after).place)
+            return _cut(found, _later(decoded(found.content, LogReply), after))
+        if path[0] == "snapshot":
+            first, buckets = int(path[3]), int(names.get("buckets", BUCKETS))
+            found = self._answer(_covering(self._parts, path, first).place)
+            part = _slice(decoded(found.content, SnapshotReply), first, first + buckets)
+            return _cut(found, part)
+        raise ValueError("not on the stick")
+
+    def _answer(self, place: Place) -> Answer:
+        return decoded(self._reader.message(place), Answer)
+
+
+def decoded(content: bytes, form: type[_Message]) -> _Message:
+    """A message of a bundle. Raises `BundleError` where it is none of this form."""
+    try:
+        return msgspec.msgpack.decode(content, type=form)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise BundleError("a message of another form") from error
+
+
+def _split(request: str) -> tuple[list[str], dict[str, str]]:
+    """The parts of the path behind `/v1/`, and the query."""
+    parts = urlsplit(request.partition(" ")[2])
+    names = {name: values[0] for name, values in parse_qs(parts.query).items()}
+    return parts.path.removeprefix(_ROOT).split("/"), names
+
+
+def _covering(series: dict[str, list[_Span]], path: list[str], number: int) -> _Span:
+    """Which page or part of this epoch and scope holds what comes from `number` on."""
+    for span in series.get("/".join(path[1:3]), ()):
+        if span.first <= number and (span.last is None or number < span.last):
+            return span
+    raise ValueError("not on the stick")
+
+
+def _later(page: LogReply, after: int) -> LogReply:
+    """The page without what the counter has by now. Raises `ValueError` where it has more."""
+    if page.head is not None and after > page.head.seq:
+        raise ValueError("this reply is older than what is here")
+    return msgspec.structs.replace(page, rows=[row for row in page.rows if row[4] > after])
+
+
+def _slice(part: SnapshotReply, first: int, end: int) -> SnapshotReply:
+    """The buckets from `first` to `end` - 1 of a part that begins at `first` or before."""
+    here = BUCKETS if part.next is None else part.next
+    end = min(end, here)
+    starts = range(0, len(part.tokens), _TOKEN)
+    kept = [n for n, start in enumerate(starts) if first <= part.tokens[start] < end]
+    service_ids = part.service_ids.split("\n")
+    return SnapshotReply(
+        first=first,
+        next=None if end == BUCKETS else end,
+        seq=part.seq,
+        digest=part.digest,
+        tokens=b"".join(part.tokens[n * _TOKEN : (n + 1) * _TOKEN] for n in kept),
+        service_ids="".join(f"{service_ids[n]}\n" for n in kept),
+        statuses=bytes(part.statuses[n] for n in kept),
+        bindings={at: part.bindings[n] for at, n in enumerate(kept) if n in part.bindings},
+    )
+
+
+def _cut(answer: Answer, message: msgspec.Struct) -> Answer:
+    content = msgspec.msgpack.encode(message)
+    return msgspec.structs.replace(answer, content=content, content_type=MSGPACK)
