@@ -31,6 +31,7 @@ DEVICE = "0d1e6fb0-6c1b-4d0e-9a59-7f4a4d9a0001"
 SIGNER = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 OPENER = X25519PrivateKey.from_private_bytes(bytes(range(1, 33)))
 HEADER = BundleHeader("export", bytes(16), DEVICE)
+OTHER = BundleHeader("export", bytes([1] * 16), DEVICE)
 
 
 def asks(*bodies: bytes) -> list[Ask]:
@@ -107,9 +108,6 @@ def test_no_message_is_left_out_moved_or_taken_from_another_file(
     assert opened(place, signed_again(head, messages)) == [b"one", b"two", b"three"]
     with pytest.raises(BundleError):
         opened(place, signed_again(head, change(messages)))
-
-
-OTHER = BundleHeader("export", bytes([1] * 16), DEVICE)
 
 
 @pytest.mark.parametrize(
