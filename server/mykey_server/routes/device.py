@@ -43,7 +43,7 @@ def routes(core: Core) -> APIRouter:
     router = APIRouter(prefix="/v1")
     tries = RefusedTries()
 
-    @router.get("/hello", **described(HelloReply))
+    @router.get("/hello", **described(HelloReply, query=("incarnation",)))
     async def hello(request: Request) -> Response:
         """What the server speaks, its limits, and the newest mutation that it knows."""
         spoken = await listen(request, core)
