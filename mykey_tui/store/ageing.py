@@ -19,6 +19,7 @@ from mykey_tui.store.base import StoreBase
 from mykey_tui.store.engine import reading, writing
 from mykey_tui.store.freshness import (
     AGE_NOTED_EVERY_SECONDS,
+    CLOCK_DOUBT_SECONDS,
     STALENESS_DEFAULT,
     Ageing,
     BootTime,
@@ -144,6 +145,19 @@ class AgeingStore(StoreBase):
         if floor is None or now - floor >= AGE_NOTED_EVERY_SECONDS:
             with writing(self._engine) as connection:
                 progress.change(connection, time_floor=now)
+
+    def note_server_time(self) -> None:
+        """The server has told its time, and the clock follows it: a floor far ahead was wrong.
+
+        A box that was once years ahead without a line would otherwise take every list of suspensions
+        for one that is past its end.
+        """
+        now = self._clock.now().timestamp()
+        with reading(self._engine) as connection:
+            floor = progress.row_of(connection).time_floor
+        if floor is not None and now < floor - CLOCK_DOUBT_SECONDS:
+            with writing(self._engine) as connection:
+                progress.change(connection, time_floor=int(now))
 
     def time_now(self) -> float:
         """Unix time: the clock's, or the floor where the clock stands before it."""

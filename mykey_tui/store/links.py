@@ -21,6 +21,7 @@ from mykey_tui.wire.messages import BUCKETS, Row
 _SERVICE_ID = re.compile(r"[0-9A-Z-]{1,32}")
 _SERVICE_IDS = re.compile(r"(?:[0-9A-Z-]{1,32}\n)*+")
 REMOVED = LinkStatus.REMOVED.value
+_RENEWED = LinkStatus.RENEWED.value
 _STATUS_LIVE = frozenset(status.value for status in LinkStatus) - {REMOVED}
 
 _CHUNK_ROWS = 200
@@ -117,12 +118,19 @@ def sort_out(rows: Iterable[Row]) -> tuple[list[Row], int]:
     for row in page:
         token, _, service_id, status, seq = row
         sound = row
-        if status not in _STATUS_LIVE or _SERVICE_ID.fullmatch(service_id) is None:
+        if not _is_sound(service_id, status):
             refused += status != REMOVED
             sound = (token, None, "", REMOVED, seq)
         if token not in kept or kept[token][4] <= seq:
             kept[token] = sound
     return [kept[token] for token in sorted(kept)], refused
+
+
+def _is_sound(service_id: str, status: int) -> bool:
+    """Whether a live row can be shown. The service ID of a renewed one went to its successor."""
+    if status == _RENEWED and not service_id:
+        return True
+    return status in _STATUS_LIVE and _SERVICE_ID.fullmatch(service_id) is not None
 
 
 def _is_plain(page: Sequence[Row]) -> bool:

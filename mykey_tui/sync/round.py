@@ -136,6 +136,7 @@ def sync_round(
 
 def _begin(store: CounterStore, client: ServerClient, hello: HelloReply, pace: Pace) -> _Round:
     check_version(hello)
+    store.note_server_time()
     known = store.progress()
     if hello.staleness is not None:
         store.note_staleness(hello.staleness)
