@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, insert
+from sqlalchemy import Connection, delete, insert, update
 from sqlmodel import Session, select
 
 from mykey_tui.domain.digest import DIGEST_LENGTH, EMPTY_DIGEST, weight
@@ -23,6 +23,10 @@ from mykey_tui.wire.messages import SuspensionState
 _SUSPENDED = LinkStatus.SUSPENDED.value
 _CHUNK = 500
 _MODULUS = 1 << (8 * DIGEST_LENGTH)
+
+
+DAMAGED = -1
+"""As a total: the rows are not those of the state, and the whole list is needed."""
 
 
 class ListDiffersError(Exception):
@@ -105,6 +109,24 @@ class Suspending(StoreBase):
                     not_after=state.not_after,
                 )
             )
+
+    def recount_suspensions(self) -> bool:
+        """Hold the stored digest and number against the rows. A whole scan.
+
+        False when they differed: then the next round takes the whole list. Meanwhile the rows stay,
+        and so does the state's number, that no older list may go below.
+        """
+        with reading(self._engine) as connection:
+            known = _read(connection)
+            if known is None:
+                return True
+            tokens = list(connection.exec_driver_sql("SELECT token FROM suspension").scalars())
+        digest = (self._sum(tokens) % _MODULUS).to_bytes(DIGEST_LENGTH, "big")
+        if (digest, len(tokens)) == (known.digest, known.total):
+            return True
+        with writing(self._engine) as connection:
+            connection.execute(update(StoredSuspensionHead).values(total=DAMAGED))
+        return False
 
     def _sum(self, tokens: Iterable[bytes]) -> int:
         key = self.identity.digest_key

@@ -41,6 +41,13 @@ BUSY_AGAIN_SECONDS = 2.0
 REFUSED_AGAIN_SECONDS = 60.0
 """A counter that was turned away asks again, once a minute: the operator may have mended it."""
 
+RECOUNT_EVERY_SECONDS = 24 * 3600.0
+"""How often the stored sums are held against the rows themselves, between two rounds."""
+
+_TURNED_AWAY = frozenset({Code.SERVER_DENIED, Code.SERVER_CLOCK, Code.SERVER_COPIED})
+_SLOWLY = frozenset({Code.SERVER_RESET, Code.SERVER_SUSPENSIONS})
+"""What asking again does not mend: a visible state, and not a stream of requests."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -62,7 +69,10 @@ class LineView:
     line: Line
     since: float
     code: Code | None
-    """Why the last round did not come to its end: a code of the line, the server or the store."""
+    """Why the last round did not come to its end: a code of the line, the server or the store.
+
+    Also with the line up: SERVER_DIGEST while the rows here are not the server's.
+    """
     report: SyncReport | None
     """The last round that came to its end."""
 
@@ -101,6 +111,7 @@ class BackgroundSync:
         self._stopping = False
         self._failures = 0
         self._pace = Pace()
+        self._recounted_at = time.monotonic()
         self._view = LineView(Line.UNKNOWN, time.monotonic(), None, None)
         self._thread = threading.Thread(target=self._run, name="sync", daemon=True)
 
@@ -151,7 +162,24 @@ class BackgroundSync:
                 self._wake.notify_all()
             if self._shown() != before and not self._stopping:
                 self._on_change()
+            self._recount_when_due()
             self._wait(pause)
+
+    def _recount_when_due(self) -> None:
+        """Once a day hold the stored sums against the rows; what differs is mended by a round."""
+        now = time.monotonic()
+        with self._wake:
+            somebody_waits = self._stopping or self._asked > self._rounds_begun_for
+        if somebody_waits or now - self._recounted_at < RECOUNT_EVERY_SECONDS:
+            return
+        self._recounted_at = now
+        try:
+            sound = self._store.recount() and self._store.recount_suspensions()
+        except StoreError as error:
+            self._see(self._view.line, error.code, self._view.report)
+            return
+        if not sound:
+            self.nudge()
 
     def _round(self) -> float:
         """One round, whatever comes of it; returns how long to wait for the next."""
@@ -172,13 +200,15 @@ class BackgroundSync:
             _log.error("sync round failed: %s", type(error).__name__)
             return self._failed(Line.BROKEN, Code.BUG)
         self._failures = 0
-        self._see(Line.UP, None, report)
+        # The line works, and what is here is not what the server has: that is said, not hidden.
+        differs = report.digest == "mismatch"
+        self._see(Line.UP, Code.SERVER_DIGEST if differs else None, report)
         asked = report.retry_after_seconds or report.poll_after_seconds
         return poll_seconds(asked, self._random)
 
     def _refused(self, error: ServerError) -> float:
         """The server answered, and not with what was asked for; returns how long to wait."""
-        if error.code in (Code.SERVER_DENIED, Code.SERVER_CLOCK):
+        if error.code in _TURNED_AWAY:
             self._failed(Line.REFUSED, error.code)
             return REFUSED_AGAIN_SECONDS
         if isinstance(error, RetiredError):
@@ -187,6 +217,8 @@ class BackgroundSync:
             self._stopping = True
             return 0.0
         pause = self._failed(Line.BROKEN, error.code)
+        if error.code in _SLOWLY:
+            return max(pause, REFUSED_AGAIN_SECONDS)
         if isinstance(error, ServerBusyError):
             # Not all at the same moment, and never sooner than was asked for.
             return max(pause, error.wait_seconds * self._random.uniform(1.0, 1.2))

@@ -14,7 +14,7 @@ from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import ServerError
 from mykey_tui.domain.link import LinkStatus
 from mykey_tui.store.counter_store import CounterStore
-from mykey_tui.store.suspending import ListDiffersError, SuspensionHead
+from mykey_tui.store.suspending import DAMAGED, ListDiffersError, SuspensionHead
 from mykey_tui.sync.client import ResetError, ServerClient
 from mykey_tui.sync.plan import Limits
 from mykey_tui.sync.pull import PAGES_MAX
@@ -103,7 +103,8 @@ def refuse_older(state: SuspensionState, known: SuspensionHead | None, *, now: f
     if state.epoch == known.epoch:
         if state.seq < known.seq:
             raise _refused("older than the one here")
-        if state.seq == known.seq and (state.digest, state.total) != (known.digest, known.total):
+        same_number = state.seq == known.seq and known.total != DAMAGED
+        if same_number and (state.digest, state.total) != (known.digest, known.total):
             raise _refused("two lists of one number")
     if state.issued_at < known.issued_at - CLOCK_STEP_SECONDS:
         raise _refused("issued before the one here")
@@ -111,7 +112,7 @@ def refuse_older(state: SuspensionState, known: SuspensionHead | None, *, now: f
 
 def _newest(client: ServerClient, known: SuspensionHead | None) -> tuple[HeadReply, bool]:
     """The head, and whether the whole list is needed because its history does not have our place."""
-    if known is None:
+    if known is None or known.total == DAMAGED:
         return client.head(suspensions=True), True
     place = Position(known.epoch, known.seq, known.digest)
     try:

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from mykey_tui.domain.codes import Code
+from mykey_tui.domain.errors import ServerError, StoreError
 from mykey_tui.sync import background
 from mykey_tui.sync.background import BackgroundSync, Line, tcp_probe
 from mykey_tui.sync.plan import (
@@ -218,3 +219,56 @@ def test_the_probe_is_one_connection_to_the_servers_address() -> None:
         port = server.getsockname()[1]
         assert tcp_probe(f"http://127.0.0.1:{port}")()
     assert not tcp_probe(f"http://127.0.0.1:{port}")()
+
+
+def test_rows_that_differ_are_said_while_the_line_works(
+    site: Any, counter: Any, watched: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counter.queue(1)
+    counter.sync()
+    monkeypatch.setattr("mykey_tui.sync.round.repair", lambda *_: None)
+    with counter.store._engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE progress SET digest = zeroblob(16)")
+    watched.sync.start()
+    watched.until(lambda: watched.sync.view.code is Code.SERVER_DIGEST)
+    assert watched.sync.view.line is Line.UP
+
+
+def test_once_a_day_the_sums_are_held_against_the_rows_and_mended(
+    site: Any, counter: Any, watched: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counter.queue(1)
+    counter.sync()
+    monkeypatch.setattr(background, "RECOUNT_EVERY_SECONDS", 0.0)
+    with counter.store._engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE link SET service_id = '666'")
+    watched.sync.start()
+    deadline = time.monotonic() + SOON
+    while counter.finds(1) != "0000000001" and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert counter.finds(1) == "0000000001"
+
+
+@pytest.mark.parametrize(
+    "code", [Code.SERVER_RESET, Code.SERVER_SUSPENSIONS, Code.SERVER_COPIED, Code.SERVER_DENIED]
+)
+def test_what_asking_again_does_not_mend_is_asked_once_a_minute(
+    counter: Any, watched: Any, code: Code
+) -> None:
+    pause = watched.sync._refused(ServerError(code))
+    assert pause >= background.REFUSED_AGAIN_SECONDS
+    assert watched.sync.view.code is code
+
+
+def test_a_full_disk_is_a_state_that_is_shown(
+    counter: Any, watched: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise StoreError(Code.STORE_FULL)
+
+    monkeypatch.setattr(counter.store, "note_time", full)
+    watched.sync.start()
+    watched.until(lambda: watched.sync.view.code is Code.STORE_FULL)
+    monkeypatch.undo()
+    watched.sync.nudge()
+    watched.until(lambda: watched.sync.view.line is Line.UP)
