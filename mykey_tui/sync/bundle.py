@@ -128,6 +128,7 @@ def _start_of(store: CounterStore, known: Progress) -> ExportStart:
         reply_key=reply_key_of(store.identity.device_key).public_key().public_bytes_raw(),
         scope=store.identity.scope,
         incarnations=[present, *earlier][:INCARNATIONS_MAX],
+        last_number=known.last_number,
         cursor=known.cursor,
         whole=known.position is None or known.position.seq != known.cursor,
         position=known.position,

@@ -78,6 +78,8 @@ class ExportStart(Struct, frozen=True):
     scope: Scope
     incarnations: Annotated[list[Token], Meta(min_length=1, max_length=INCARNATIONS_MAX)]
     """The present one first; after it those of the journal, which a reset asks about."""
+    last_number: Seq
+    """Newest mutation number of the present incarnation."""
     cursor: Seq
     whole: bool
     """All rows are wanted: there are none yet, or they are not proven."""

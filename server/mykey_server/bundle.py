@@ -49,6 +49,7 @@ from mykey_tui.wire.messages import (
     SNAPSHOT_ROWS_MAX,
     SUSPENSION_PREFIX,
     HeadReply,
+    HelloReply,
     LogReply,
     Position,
     PushReply,
@@ -149,13 +150,20 @@ class _Conversation:
 
     async def answers(self) -> AsyncIterator[Answer]:
         """Every answer, as it comes. A counter that may not speak gets the refusal alone."""
-        for incarnation in self.start.incarnations:
+        newest = 0
+        for incarnation in reversed(self.start.incarnations):
             hello = await self._get(f"hello?incarnation={incarnation.hex()}")
             yield hello
             if hello.status != _OK:
                 return
+            newest = _decoded(hello.content, HelloReply).last_mid
+        # A counter that was put back to a copy learns so from the greeting, as on the line, before
+        # its numbers are seen with two contents.
+        is_copy = newest > self.start.last_number
         for content in islice(self._contents(), 1, None):
-            yield await self._asked(_decoded(content, Ask))
+            ask = _decoded(content, Ask)
+            if not (is_copy and ask.request.endswith("/push")):
+                yield await self._asked(ask)
         async for answer in self._suspensions():
             yield answer
         async for answer in self._rows():

@@ -7,6 +7,7 @@ import shutil
 from datetime import timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -19,6 +20,7 @@ from mykey_tui.store.counter_store import CounterStore
 from mykey_tui.store.tables import MutationState
 from mykey_tui.sync.bundle import Imported, export_bundle, import_bundle
 from mykey_tui.sync.retire import RetiredError
+from mykey_tui.sync.stick import StickLine
 from mykey_tui.wire.bundle import BundleError, ForeignBundleError, open_bundle
 from tests.unit.sync.conftest import Counter, Site, person
 
@@ -235,6 +237,68 @@ def test_a_server_that_was_restored_gets_everything_back_by_stick(
     assert service_ids(site) == ["0000000001", "0000000002", "0000000003"]
     assert [counter.finds(n) for n in (1, 2, 3)] == ["0000000001", "0000000002", "0000000003"]
     assert counter.store.unsent() == 0
+
+
+def test_a_counter_that_was_put_back_to_a_copy_draws_new_numbers_by_stick(
+    site: Site, sticks: Sticks
+) -> None:
+    counter = site.enrol(site.add_provider())
+    counter.queue(1)
+    sticks.there_and_back(counter)
+    home = counter.store.home
+    counter.store.close()
+    copy = {path: path.read_bytes() for path in home.path.glob("counter.*")}
+    later = site.counter(CounterStore.open(home), counter.clock)
+    later.queue(2)
+    sticks.there_and_back(later)
+    later.store.close()
+    for path, content in copy.items():
+        path.unlink()
+        path.write_bytes(content)
+    restored = site.counter(CounterStore.open(home), counter.clock)
+    old = restored.store.incarnation()
+    sticks.there_and_back(restored)  # the greeting says that the server has more of its numbers
+    restored.queue(3)  # would take the number that the server has with another content
+    for _ in range(2):
+        sticks.there_and_back(restored)
+    assert restored.store.incarnation() != old
+    assert restored.store.unsent() == 0
+    assert service_ids(site) == ["0000000001", "0000000002", "0000000003"]
+    assert [restored.finds(n) for n in (1, 2, 3)] == ["0000000001", "0000000002", "0000000003"]
+
+
+@pytest.mark.parametrize("after", range(9))
+def test_an_import_that_dies_anywhere_is_finished_by_the_next(
+    site: Site, sticks: Sticks, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    scope = site.add_provider()
+    other, counter = site.enrol(scope), site.enrol(scope)
+    other.queue(1)
+    sticks.there_and_back(other)
+    counter.queue(2)
+    reply, _ = sticks.carry(sticks.export(counter))
+    whole, asked = StickLine.handle_request, []
+
+    def dying(line: StickLine, request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.path)
+        if len(asked) > after:
+            raise KeyboardInterrupt
+        return whole(line, request)
+
+    with monkeypatch.context() as dying_process:
+        dying_process.setattr(StickLine, "handle_request", dying)
+        try:
+            sticks.take(counter, reply)
+        except KeyboardInterrupt:
+            assert counter.store.progress().synced_at is None
+    counter.store.close()
+    again = site.counter(CounterStore.open(counter.store.home), counter.clock)
+    sticks.take(again, reply)
+    assert again.store.unsent() == 0
+    assert [again.finds(n) for n in (1, 2)] == ["0000000001", "0000000002"]
+    known = again.store.progress()
+    assert known.position is not None
+    assert known.position.seq == 2
 
 
 def test_another_counters_reply_is_refused(site: Site, sticks: Sticks) -> None:
