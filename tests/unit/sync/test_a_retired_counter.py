@@ -26,7 +26,9 @@ from tests.unit.sync.conftest import Counter, Site
 
 def refusal(problem: Problem) -> httpx.Response:
     body = msgspec.json.encode(problem)
-    return httpx.Response(401, headers={"content-type": PROBLEM_JSON}, stream=httpx.ByteStream(body))
+    return httpx.Response(
+        401, headers={"content-type": PROBLEM_JSON}, stream=httpx.ByteStream(body)
+    )
 
 
 def files_of(home: Home) -> set[str]:
