@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from mykey_server.database import DatabaseError, open_database, reading
 from mykey_server.migrations import migrate
+from mykey_server.parts import Parts
 from mykey_server.problem import ProblemError
 from mykey_server.rate import DeviceBuckets
 from mykey_server.services.cards import TrustedCards
@@ -46,6 +47,7 @@ class Core:
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writer")
         self._waiting = 0
         self.waiters = Waiters()
+        self.parts = Parts()
         self.buckets = DeviceBuckets()
 
     async def write(self, work: Callable[[], _Result]) -> _Result:

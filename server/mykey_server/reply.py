@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
@@ -54,22 +55,46 @@ def not_modified(etag: str) -> Response:
     return Response(status_code=304, headers=_HEADERS | {"ETag": etag})
 
 
-def reply(request: Request, message: msgspec.Struct, *, etag: str | None = None) -> Response:
-    """Encode a message as the counter asked for it: msgpack or JSON, zstd or gzip or neither."""
-    if MSGPACK in request.headers.get("accept", ""):
-        media_type, body = MSGPACK, msgspec.msgpack.encode(message)
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A message as it travels."""
+
+    body: bytes
+    media_type: str
+    encoding: str | None
+
+
+def form_of(request: Request) -> tuple[str, str | None]:
+    """The media type and the content encoding that the counter asked for."""
+    media_type = MSGPACK if MSGPACK in request.headers.get("accept", "") else JSON
+    return media_type, _best_encoding(request.headers.get("accept-encoding", ""))
+
+
+def encode(message: msgspec.Struct, form: tuple[str, str | None]) -> Encoded:
+    """Encode a message in a form: msgpack or JSON, zstd or gzip or neither."""
+    media_type, encoding = form
+    plain = msgspec.msgpack.encode if media_type == MSGPACK else msgspec.json.encode
+    body = plain(message)
+    if encoding is None or len(body) < COMPRESS_FROM_BYTES:
+        return Encoded(body, media_type, None)
+    if encoding == "zstd":
+        body = zstandard.ZstdCompressor(compression_params=_ZSTD).compress(body)
     else:
-        media_type, body = JSON, msgspec.json.encode(message)
+        body = gzip.compress(body, compresslevel=1, mtime=0)
+    return Encoded(body, media_type, encoding)
+
+
+def reply(request: Request, message: msgspec.Struct, *, etag: str | None = None) -> Response:
+    """A message as the counter asked for it."""
+    return send(encode(message, form_of(request)), etag=etag)
+
+
+def send(encoded: Encoded, *, etag: str | None = None) -> Response:
+    """The reply with these bytes."""
     headers = _HEADERS | ({} if etag is None else {"ETag": etag})
-    if len(body) >= COMPRESS_FROM_BYTES:
-        encoding = _best_encoding(request.headers.get("accept-encoding", ""))
-        if encoding == "zstd":
-            body = zstandard.ZstdCompressor(compression_params=_ZSTD).compress(body)
-        elif encoding == "gzip":
-            body = gzip.compress(body, compresslevel=1, mtime=0)
-        if encoding is not None:
-            headers["Content-Encoding"] = encoding
-    return Response(body, media_type=media_type, headers=headers)
+    if encoded.encoding is not None:
+        headers["Content-Encoding"] = encoded.encoding
+    return Response(encoded.body, media_type=encoded.media_type, headers=headers)
 
 
 def problem_reply(error: ProblemError, *, now: datetime) -> Response:

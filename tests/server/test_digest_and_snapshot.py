@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 
+from mykey_server import parts
 from mykey_server.database import write
+from mykey_server.reply import Encoded
+from mykey_server.services import publish
 from mykey_server.services.selfcheck import self_check
 from mykey_tui.domain import digest
 from mykey_tui.wire.messages import JSON, DigestReply, Problem, SnapshotReply
@@ -167,3 +172,38 @@ async def test_more_rows_than_the_limit_are_not_given(
     parts = await load(counter, "?rows=9999")
     assert all(len(part.statuses) < 20 + 10 for part in parts)
     assert sum(len(part.statuses) for part in parts) == ROWS
+
+
+async def test_the_same_part_is_made_once_and_a_change_makes_it_anew(
+    counter: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, make = [], publish.part_from
+
+    def counted(*given: Any, **more: Any) -> SnapshotReply:
+        made.append(more["first"])
+        return make(*given, **more)
+
+    monkeypatch.setattr(publish, "part_from", counted)
+    await linked(counter, 0, 20)
+    first = await counter.ask(path(counter, 0), SnapshotReply)
+    assert await counter.ask(path(counter, 0), SnapshotReply) == first
+    second = await counter.server.enrol(counter.scope)
+    assert await second.ask(path(second, 0), SnapshotReply) == first
+    assert made == [0]
+    await counter.push(counter.unlink(sample_cn(0)))
+    changed = await counter.ask(path(counter, 0), SnapshotReply)
+    assert (made, len(changed.statuses)) == ([0, 0], 19)
+
+
+def test_kept_parts_are_bounded_and_the_least_wanted_goes_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(parts, "BYTES_MAX", 25)
+    kept = parts.Parts()
+    for name in ("a", "b"):
+        kept.keep((name,), Encoded(bytes(10), JSON, None))
+    assert kept.get(("a",)) is not None
+    kept.keep(("c",), Encoded(bytes(10), JSON, None))
+    assert [kept.get((name,)) is not None for name in "abc"] == [True, False, True]
+    kept.keep(("d",), Encoded(bytes(26), JSON, None))
+    assert [kept.get((name,)) for name in "abcd"] == [None] * 4

@@ -11,7 +11,7 @@ from mykey_server.body import decode
 from mykey_server.core import Core
 from mykey_server.database import reading
 from mykey_server.problem import ProblemError
-from mykey_server.reply import not_modified, reply
+from mykey_server.reply import encode, form_of, not_modified, reply, send
 from mykey_server.routes.described import described
 from mykey_server.services import intake, publish, recover
 from mykey_server.services.feeds import FEEDS, LINKS, Feed
@@ -105,17 +105,18 @@ def _add_rows(router: APIRouter, core: Core) -> None:
             raise ProblemError(ProblemType.MALFORMED)
         rows = _asked(request, "rows", SNAPSHOT_ROWS_MAX)
         buckets = _asked(request, "buckets", BUCKETS)
+        form, alias = form_of(request), spoken.terminal.scope
         with reading(core.engine) as connection:
-            part = publish.part_from(
-                connection,
-                feed,
-                spoken.terminal.scope,
-                epoch=epoch,
-                first=bucket,
-                rows=rows,
-                buckets=buckets,
-            )
-        return reply(request, part)
+            head = publish.head_in(connection, feed, alias, epoch=epoch)
+            key = (feed.prefix, alias, epoch, head.seq, head.digest, bucket, rows, buckets, form)
+            part = core.parts.get(key)
+            if part is None:
+                made = publish.part_from(
+                    connection, feed, alias, head=head, first=bucket, rows=rows, buckets=buckets
+                )
+                part = encode(made, form)
+                core.parts.keep(key, part)
+        return send(part)
 
     @router.get("/digest/{scope}", **described(DigestReply))
     async def digest(request: Request, scope: str) -> Response:

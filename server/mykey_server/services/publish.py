@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, bindparam, select
 
 from mykey_server.problem import reset
-from mykey_server.services.feeds import SUSPENSIONS, Feed
+from mykey_server.services.feeds import SUSPENSIONS, Feed, Head
 from mykey_server.services.positions import check_position
 from mykey_server.services.site import Site, find_provider, read_epoch
 from mykey_server.services.statements import sign_state
@@ -88,23 +88,27 @@ def page_after(
     )
 
 
+def head_in(connection: Connection, feed: Feed, scope: str, *, epoch: str) -> Head:
+    """Where a scope stands in this epoch. Raises `RESET` for another one."""
+    _refuse_other_epoch(connection, epoch)
+    return feed.head(connection, scope)
+
+
 def part_from(
     connection: Connection,
     feed: Feed,
     scope: str,
     *,
-    epoch: str,
+    head: Head,
     first: int,
     rows: int,
     buckets: int,
 ) -> SnapshotReply:
     """The live rows of whole buckets from `first` on, in token order.
 
-    It ends with the bucket that reaches `rows`, or after `buckets`: at most `rows` rows and one
-    bucket are held in memory. Raises `RESET` for another epoch.
+    `head` is of the same transaction. The part ends with the bucket that reaches `rows`, or after
+    `buckets`: at most `rows` rows and one bucket are held in memory.
     """
-    _refuse_other_epoch(connection, epoch)
-    head = feed.head(connection, scope)
     end = min(first + buckets, BUCKETS)
     filled = connection.execute(
         _nth_token(feed), _range(scope, first, end) | {"skipped": rows - 1}
@@ -119,7 +123,7 @@ def part_from(
         seq=head.seq,
         digest=head.digest,
         tokens=b"".join(tokens),
-        service_ids="".join(f"{sid}\n" for sid in service_ids),
+        service_ids="\n".join([*service_ids, ""]),
         statuses=bytes(statuses),
         bindings={number: tag for number, tag in enumerate(bindings) if tag is not None},
     )
