@@ -20,9 +20,9 @@ from mykey_tui.wire.messages import BUCKETS, Row
 # the provider's own form, which may have changed since an older row was made.
 _SERVICE_ID = re.compile(r"[0-9A-Z-]{1,32}")
 _SERVICE_IDS = re.compile(r"(?:[0-9A-Z-]{1,32}\n)*+")
-REMOVED = LinkStatus.REMOVED.value
+_REMOVED = LinkStatus.REMOVED.value
 _RENEWED = LinkStatus.RENEWED.value
-_STATUS_LIVE = frozenset(status.value for status in LinkStatus) - {REMOVED}
+_STATUS_LIVE = frozenset(status.value for status in LinkStatus) - {_REMOVED}
 
 _CHUNK_ROWS = 200
 """Rows of one statement: a statement for each row takes a quarter longer for a large page."""
@@ -119,8 +119,8 @@ def sort_out(rows: Iterable[Row]) -> tuple[list[Row], int]:
         token, _, service_id, status, seq = row
         sound = row
         if not _is_sound(service_id, status):
-            refused += status != REMOVED
-            sound = (token, None, "", REMOVED, seq)
+            refused += status != _REMOVED
+            sound = (token, None, "", _REMOVED, seq)
         if token not in kept or kept[token][4] <= seq:
             kept[token] = sound
     return [kept[token] for token in sorted(kept)], refused
@@ -144,6 +144,18 @@ def _is_plain(page: Sequence[Row]) -> bool:
     )
 
 
+def add(connection: Connection, tally: Tally, rows: Sequence[Row], weight: int) -> None:
+    """Take rows of a load in, in token order, none of which is there; `weight` is `weight_of` them."""
+    _insert(connection, "INSERT", "link_next", rows)
+    tally.rows += len(rows)
+    tally.digest = (tally.digest + weight) % _MODULUS
+
+
+def weight_of(key: bytes, rows: Iterable[Row]) -> int:
+    """What these rows add to the digest."""
+    return sum(_weights(key, rows)) % _MODULUS
+
+
 def put_new(
     connection: Connection,
     key: bytes,
@@ -156,7 +168,7 @@ def put_new(
 
     Falls back to `put` when a token is there already (it moved while its scope was being read).
     """
-    live = [row for row in rows if row[3] != REMOVED]
+    live = [row for row in rows if row[3] != _REMOVED]
     connection.exec_driver_sql("SAVEPOINT first_load")
     if _insert(connection, "INSERT OR IGNORE", into, live) == len(live):
         tally.rows += len(live)
@@ -165,7 +177,7 @@ def put_new(
         connection.exec_driver_sql("ROLLBACK TO first_load")
         put(connection, key, tally, live, into=into)
     connection.exec_driver_sql("RELEASE first_load")
-    put(connection, key, tally, [row for row in rows if row[3] == REMOVED], into=into)
+    put(connection, key, tally, [row for row in rows if row[3] == _REMOVED], into=into)
 
 
 def put(
@@ -179,8 +191,8 @@ def put(
     """Take rows in, at most one for each token; an older seq never overwrites a newer one."""
     old = _rows_of(connection, [row[0] for row in rows], into)
     news = [row for row in rows if row[0] not in old or old[row[0]][4] <= row[4]]
-    gone = [(row[0],) for row in news if row[3] == REMOVED and row[0] in old]
-    live = [row for row in news if row[3] != REMOVED]
+    gone = [(row[0],) for row in news if row[3] == _REMOVED and row[0] in old]
+    live = [row for row in news if row[3] != _REMOVED]
     replaced = [old[row[0]] for row in news if row[0] in old]
     if gone:
         connection.exec_driver_sql(f"DELETE FROM {into} WHERE token = ?", gone)  # noqa: S608  # ours

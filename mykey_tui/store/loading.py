@@ -71,16 +71,24 @@ class Loading(StoreBase):
             begin(connection, epoch=epoch, by_log=by_log)
 
     def store_part(
-        self, rows: Sequence[Row], *, next_bucket: int | None, seq: int, refused: int
+        self,
+        rows: Sequence[Row],
+        *,
+        weight: int,
+        next_bucket: int | None,
+        seq: int,
+        refused: int,
     ) -> None:
         """Take a part of a snapshot in, with how far the load now is, in one transaction.
 
-        The log is read later from the seq of the *first* part on: what moved in between comes again.
+        `rows` in token order, of buckets from which there are none yet; `weight` is theirs
+        (`links.weight_of`). The log is read later from the seq of the *first* part on: what moved in
+        between comes again.
         """
         with writing(self._engine) as connection:
             load = _require(connection)
             tally = _stored(connection, "link_next")
-            links.put_new(connection, self.identity.digest_key, tally, rows, into="link_next")
+            links.add(connection, tally, rows, weight)
             _save(
                 connection,
                 tally,

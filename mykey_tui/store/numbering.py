@@ -208,7 +208,8 @@ def _journal_to_queue(connection: Connection) -> None:
         "INSERT OR IGNORE INTO local_link (token, service_id, mid) "
         "SELECT token, effect, mid FROM (SELECT o.token AS token, o.mid AS mid, "
         "CASE o.op WHEN 'unlink' THEN NULL ELSE o.service_id END AS effect, "
-        "max(o.mid) FROM outbox AS o WHERE o.state = 'done' AND o.code IS NULL GROUP BY o.token) AS newest "
+        "max(o.mid) FROM outbox AS o WHERE o.state = 'done' AND o.code IS NULL "
+        "GROUP BY o.token) AS newest "
         "WHERE effect IS (SELECT service_id FROM link WHERE link.token = newest.token)"
     )
     connection.execute(

@@ -81,7 +81,8 @@ class ServerClient:
 
     Every method raises `LineError` when the server was not reached, and `ServerError` when it
     refused (SERVER_DENIED, SERVER_CLOCK, SERVER_COPIED, SERVER_BUSY), has another history
-    (`ResetError`), made no sense (SERVER_BROKEN), is not proven (SERVER_TLS and its kind), or proved that this counter has ended (`RetiredError`).
+    (`ResetError`), made no sense (SERVER_BROKEN), is not proven (SERVER_TLS and its kind), or
+    proved that this counter has ended (`RetiredError`).
     """
 
     def __init__(
@@ -148,7 +149,8 @@ class ServerClient:
         """Whole buckets of rows from `first` on: as many as hold `rows`, at most `buckets`."""
         path = f"/snapshot/{quote(epoch, safe='')}/{self._scope(False)}/{first}"
         reply = self._call("GET", f"{path}?rows={rows}&buckets={buckets}")
-        return read_part(reply, first=first, buckets=buckets)
+        key = self._identity.digest_key
+        return read_part(reply, first=first, buckets=buckets, digest_key=key)
 
     def digest(self) -> DigestReply:
         """The scope's digest in 256 parts."""
