@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine
@@ -71,6 +72,19 @@ class AgeingStore(StoreBase):
         self._uncounted_since: int | None = None
         self._unwritten: tuple[int, Ageing] | None = None
 
+    def close(self) -> None:
+        """Write down what was counted, and let go of the file.
+
+        A command makes one look-up and ends: without this the count's ceiling would never come.
+        """
+        with self._ageing_lock:
+            number, since = self._uncounted, self._uncounted_since
+            self._uncounted = 0
+        if number:
+            with suppress(StoreError):  # a disk that takes nothing; closing goes on
+                self._write_lookups(number, since)
+        super().close()
+
     def freshness(self) -> Freshness:
         """How fresh the rows are, now. Costs one small read; writes at most every five minutes.
 
@@ -97,8 +111,8 @@ class AgeingStore(StoreBase):
     def count_lookup(self) -> None:
         """Count a look-up: a bare number since the last complete pull, with no time and no person.
 
-        It is written to disk once in `LOOKUPS_NOTED_EVERY`, so that a process that dies loses at most
-        19 of its own. A disk that takes nothing loses none while the process lives.
+        It is written to disk once in `LOOKUPS_NOTED_EVERY` and at `close`, so that a process that
+        dies loses at most 19 of its own. A disk that takes nothing loses none while the process lives.
         """
         with reading(self._engine) as connection:
             synced_at = progress.row_of(connection).synced_at
