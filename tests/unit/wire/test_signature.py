@@ -8,17 +8,30 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from http_message_signatures import HTTPMessageSigner, HTTPSignatureKeyResolver, algorithms
+from http_message_signatures import (
+    HTTPMessageSignaturesException,
+    HTTPMessageSigner,
+    HTTPSignatureKeyResolver,
+    algorithms,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mykey_tui.wire.problems import ProblemType
-from mykey_tui.wire.signature import SignatureError, content_digest, sign, verify
+from mykey_tui.wire.signature import (
+    SignatureError,
+    _OneKey,
+    _ProfileVerifier,
+    content_digest,
+    sign,
+    verify,
+)
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 URL = "https://sync.example/v1/push"
 BODY = b'{"items":[]}'
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+RFC_URL = "https://example.com/foo?param=Value&Pet=dog"
 OTHER_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33)))
 KEY_ID = "0d1e6fb0-6c1b-4d0e-9a59-7f4a4d9a0001"
 
@@ -269,17 +282,90 @@ def test_a_body_needs_a_content_type() -> None:
         )
 
 
-def test_the_library_makes_the_signature_of_rfc_9421_b_2_6() -> None:
-    key = load_pem_private_key(
-        b"-----BEGIN PRIVATE KEY-----\n"
-        b"MC4CAQAwBQYDK2VwBCIEIJ+DYvh6SEqVTm50DFtMDoQikTmiCqirVv9mWG9qfSnF\n"
-        b"-----END PRIVATE KEY-----\n",
-        password=None,
-    )
+RFC_KEY = (
+    b"-----BEGIN PRIVATE KEY-----\n"
+    b"MC4CAQAwBQYDK2VwBCIEIJ+DYvh6SEqVTm50DFtMDoQikTmiCqirVv9mWG9qfSnF\n"
+    b"-----END PRIVATE KEY-----\n"
+)
+RFC_HEADERS = {
+    "Host": "example.com",
+    "Date": "Tue, 20 Apr 2021 02:07:55 GMT",
+    "Content-Type": "application/json",
+    "Content-Length": "18",
+    "Signature-Input": (
+        'sig-b26=("date" "@method" "@path" "@authority" "content-type" "content-length")'
+        ';created=1618884473;keyid="test-key-ed25519"'
+    ),
+    "Signature": (
+        "sig-b26=:wqcAqbmYJ2ji2glfAMaRy4gruYYnx2nEFN2HN6jrnDnQCK1u"
+        "02Gb04v9EDgwUPiu4A0w6vuQv5lIp5WPpBKRCw==:"
+    ),
+}
+"""Appendix B.2.6, as it stands in the RFC."""
+
+
+def rfc_key() -> Ed25519PrivateKey:
+    key = load_pem_private_key(RFC_KEY, password=None)
     assert isinstance(key, Ed25519PrivateKey)
+    return key
+
+
+def rfc_verified(*, method: str = "POST", url: str = RFC_URL, **headers: str) -> None:
+    """What our own verifier makes of the RFC's message. Raises what the library raises."""
+    key = rfc_key()
+    resolver = _OneKey(public=lambda name: key.public_key() if name == "test-key-ed25519" else None)
+    changed = {name.replace("_", "-"): value for name, value in headers.items()}
+    verifier = _ProfileVerifier(signature_algorithm=algorithms.ED25519, key_resolver=resolver)
+    (result,) = verifier.verify(_Message(method, url, RFC_HEADERS | changed), max_age=None)
+    assert result.parameters["keyid"] == "test-key-ed25519"
+
+
+def test_the_signature_of_rfc_9421_b_2_6_is_verified() -> None:
+    rfc_verified()
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"method": "PUT"},
+        {"url": "https://example.com/fo?param=Value&Pet=dog"},
+        {"url": "https://example.org/foo?param=Value&Pet=dog"},
+        {"Date": "Tue, 20 Apr 2021 02:07:56 GMT"},
+        {"Content_Type": "application/jose"},
+        {"Content_Length": "19"},
+        {"Signature_Input": RFC_HEADERS["Signature-Input"].replace("4473", "4474")},
+        {"Signature_Input": RFC_HEADERS["Signature-Input"].replace('"date" ', "")},
+        {
+            "Signature_Input": RFC_HEADERS["Signature-Input"].replace(
+                '("date" "@method"', '("@method" "date"'
+            )
+        },
+        {"Signature": RFC_HEADERS["Signature"].replace("wqcA", "wqcB")},
+    ],
+)
+def test_the_rfcs_message_is_refused_with_anything_changed(changed: dict[str, str]) -> None:
+    with pytest.raises(HTTPMessageSignaturesException):
+        rfc_verified(**changed)
+
+
+def test_the_rfcs_message_is_not_of_our_profile() -> None:
+    with pytest.raises(SignatureError) as refused:
+        verify(
+            method="POST",
+            url=RFC_URL,
+            headers=RFC_HEADERS,
+            body=b"",
+            key_for=lambda name: rfc_key().public_key(),
+            now=datetime.fromtimestamp(1618884473, tz=UTC),
+        )
+    assert refused.value.problem is ProblemType.SIGNATURE
+
+
+def test_the_library_makes_the_signature_of_rfc_9421_b_2_6() -> None:
+    key = rfc_key()
     message = _Message(
         "POST",
-        "https://example.com/foo?param=Value&Pet=dog",
+        RFC_URL,
         {
             "Host": "example.com",
             "Date": "Tue, 20 Apr 2021 02:07:55 GMT",
@@ -303,7 +389,4 @@ def test_the_library_makes_the_signature_of_rfc_9421_b_2_6() -> None:
             "content-length",
         ),
     )
-    assert message.headers["Signature"] == (
-        "sig-b26=:wqcAqbmYJ2ji2glfAMaRy4gruYYnx2nEFN2HN6jrnDnQCK1u"
-        "02Gb04v9EDgwUPiu4A0w6vuQv5lIp5WPpBKRCw==:"
-    )
+    assert message.headers["Signature"] == RFC_HEADERS["Signature"]
