@@ -1,4 +1,6 @@
-"""Requests made from the server's own OpenAPI document, good ones and spoilt ones, all signed.
+"""Requests made from the server's own OpenAPI document, good ones and spoilt ones, most of them signed.
+
+`test_schema.py` asks what the document allows; this also asks what it does not.
 
 No answer is a 5xx, every answer has the documented form, and a refusal is a problem with a known
 type. The generator reads nothing but the document, so an endpoint that is added is tested with it.
