@@ -67,9 +67,9 @@ def abilities_of(hello: HelloReply) -> Abilities:
 
 
 def check_version(hello: HelloReply) -> None:
-    """Raises `ServerError` SERVER_BROKEN when the server speaks no form that we do."""
+    """Raises `ServerError` SERVER_NEWER when the server speaks no form that we do."""
     if PROTOCOL_VERSION not in hello.proto or hello.min_schema > SCHEMA:
-        raise ServerError(Code.SERVER_BROKEN, "the server wants a newer counter")
+        raise ServerError(Code.SERVER_NEWER, "the server wants a newer counter")
 
 
 def is_older_than_sent(hello: HelloReply, known: Progress) -> bool:

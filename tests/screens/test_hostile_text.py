@@ -25,15 +25,18 @@ from mykey_tui.flows.outcomes import (
     HandOver,
     Linked,
     NotLinked,
+    NotLoaded,
     QueueItem,
     QueueState,
     ServiceCardRead,
     Stopped,
+    Unconfirmed,
 )
 from mykey_tui.flows.services import SampleCard
 from mykey_tui.i18n.catalog import Catalog, Language
 from mykey_tui.screens.card_view import card_stage
 from mykey_tui.screens.host import Face
+from mykey_tui.screens.item_view import Way, item_stage
 from mykey_tui.screens.layout import STAGE_HEIGHT, STAGE_WIDTH
 from mykey_tui.screens.link_view import LinkState, Step, link_stage
 from mykey_tui.screens.profile import RICH, RenderProfile
@@ -64,7 +67,10 @@ def fed_with(text: str) -> Fakes:
     fakes.counter.now = replace(
         STATUS, provider_name=text, counter_name=text, reader_name=text, reader=ReaderState.READY
     )
-    fakes.counter.items = [QueueItem(1, text, text, 1.0, QueueState.WAITING, None)]
+    fakes.counter.items = [
+        QueueItem(1, text, text, 1.0, QueueState.WAITING, None),
+        QueueItem(2, text, text, None, QueueState.CONFLICT, Code.LINK_DUPLICATE, text),
+    ]
     return fakes
 
 
@@ -74,6 +80,8 @@ def test_no_view_lets_hostile_text_through(hostile: str, profile: RenderProfile)
     text = CANARY + hostile
     face = Face(Catalog(Language.ENGLISH), profile)
     item = QueueItem(1, text, text, 1.0, QueueState.WAITING, None)
+    refused = QueueItem(2, text, text, None, QueueState.CONFLICT, Code.LINK_DUPLICATE, text)
+    values = {"hours": text, "rows": text, "count": text}
     detail = replace(DETAIL, issuer=text, serial=text, random_string=text, key=text)
     link = LinkState(step=Step.REGISTER, my_key_id=text, number=text)
     card = SampleCard(text, text, text, text, text)
@@ -84,6 +92,10 @@ def test_no_view_lets_hostile_text_through(hostile: str, profile: RenderProfile)
         reception(Linked(Code.LINKED, ServiceId(text), 0), face, card_lies=True),
         link_stage(link, status, face, card_lies=False),
         queue_stage([item], 0, face),
+        item_stage(refused, None, face),
+        *(item_stage(refused, way, face) for way in Way),
+        reception(Unconfirmed(identified(), Code.ROWS_OLD, values), face, card_lies=True),
+        reception(NotLoaded(identified(), values), face, card_lies=False),
         card_stage(detail, face, reading=False),
         tray_stage([card], 0, None, face),
     )
@@ -123,8 +135,12 @@ async def test_no_screen_passes_hostile_text_to_the_terminal(start: Start, hosti
         await counter.shows(CANARY)
         assert_harmless(counter)
         await counter.press("escape", "f3")
-        await counter.shows("送信待ち 1")
+        await counter.shows("送信待ち 1   保留 0   競合 1")
         assert_harmless(counter)
+        await counter.press("down", "enter", "c")
+        await counter.shows("置き換えますか", CANARY)
+        assert_harmless(counter)
+        await counter.press("escape", "escape")
         await counter.press("escape", "f4")
         await counter.happens(CardShown(replace(DETAIL, issuer=text, random_string=text, key=text)))
         await counter.shows(CANARY)

@@ -318,3 +318,17 @@ async def test_the_language_key_works_while_a_number_is_typed(start: Start) -> N
         await at_step_two(counter)
         await counter.press(*"280", "f9")
         await counter.shows("Service ID", "280", "press [Register]")
+
+
+async def test_a_card_left_lying_does_not_hide_which_card_step_three_needs(start: Start) -> None:
+    async with start() as counter:
+        await counter.press("f2")
+        await counter.happens(ReadingStarted(), LookedUp(NotLinked(CARD)), CardTaken())
+        await counter.happens(ReadingStarted(), ServiceCardSeen(ServiceCardRead(ServiceId(NUMBER))))
+        await counter.happens(CardForgotten())
+        await counter.shows("カードが置いたままです")
+        await counter.press("enter")
+        await counter.shows("会員カードを取り、マイナンバーカードを置いてください。")
+        assert "カードが置いたままです" not in counter.text
+        await counter.happens(CardTaken(), CardWanted())
+        await counter.shows("お客さまのマイナンバーカードが必要です")
