@@ -7,9 +7,11 @@ through these few names.
 from __future__ import annotations
 
 import asyncio
+import io
+import json
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, redirect_stdout
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -21,9 +23,10 @@ from fastapi import FastAPI
 from sqlalchemy import Engine
 
 from mykey_server.app import create_app
+from mykey_server.cli import run
 from mykey_server.core import Core, open_core
 from mykey_server.database import open_database, reading, writing
-from mykey_server.services import admin, suspensions
+from mykey_server.services import admin
 from mykey_server.services.enrol import CODE_LIFETIME, make_code
 from mykey_server.services.selfcheck import self_check
 from mykey_server.services.site import open_site
@@ -143,15 +146,11 @@ class Server:
     def enrol(self, home: Path) -> None:
         enrol_counter(home, URL, draw_code(self.file), self.line)
 
-    def set_suspended(self, cn: str, *, suspended: bool) -> None:
-        with writing(self.core.engine) as connection:
-            suspensions.set_suspended(connection, SubjectCn.parse(cn), suspended=suspended)
-
     def links(self) -> dict[str, str]:
         """Service ID of each person (subject CN) that has a live link, whatever its state."""
         with reading(self.core.engine) as connection:
             rows: list[dict[str, Any]] = list(admin.list_links(connection, None))
-        return {row["mykey_id"] + row["terminal_code"]: row["service_id"] for row in rows}
+        return service_ids_of(rows)
 
 
 class NoLine(httpx.BaseTransport):
@@ -215,6 +214,21 @@ class Counter:
                 parked=parked,
             )
         )
+
+
+def operate(file: Path, *words: str) -> Any:
+    """One of the operator's commands, beside the running server; what it answers."""
+    said = io.StringIO()
+    with redirect_stdout(said):
+        exit_code = run([*words, "--db", str(file)])
+    assert exit_code == 0, f"{words[0]}: {said.getvalue()}"
+    return json.loads(said.getvalue())
+
+
+def split_cn(cn: str) -> tuple[str, str]:
+    """MyKey ID and terminal code, as the operator's commands take them."""
+    parsed = SubjectCn.parse(cn)
+    return parsed.my_key_id.text, parsed.terminal_code.text
 
 
 def add_provider(file: Path) -> None:
@@ -294,7 +308,7 @@ class ServerState:
     service_ids: dict[str, str]
     """By person."""
     seq: int
-    """Of all scopes together."""
+    """Of the provider's scope."""
 
     @property
     def applied(self) -> int:
@@ -310,15 +324,24 @@ def read_server(file: Path) -> ServerState:
                 "SELECT device_id, incarnation, mid, verdict, kind FROM mutation"
             ).all()
             rows = list(admin.list_links(connection, None))
-            seq = connection.exec_driver_sql("SELECT coalesce(sum(seq), 0) FROM scope").scalar()
+            seq = connection.exec_driver_sql("SELECT seq FROM scope").scalar()
     finally:
         engine.dispose()
     return ServerState(
         faults=[f"{f.check} {f.subject}: {f.detail}" for f in findings if not f.ok],
         verdicts={(d, bytes(i), m): (v, k) for d, i, m, v, k in verdicts},
-        service_ids={row["mykey_id"] + row["terminal_code"]: row["service_id"] for row in rows},
+        service_ids=service_ids_of(rows),
         seq=int(seq or 0),
     )
+
+
+def service_ids_of(rows: Iterable[dict[str, Any]]) -> dict[str, str]:
+    """By person; a renewed row has none any more."""
+    return {
+        row["mykey_id"] + row["terminal_code"]: row["service_id"]
+        for row in rows
+        if row["service_id"]
+    }
 
 
 def open_counter(home: Path) -> closing[Counter]:
