@@ -44,7 +44,7 @@ def settle(connection: Connection, mid: int, verdict: ItemVerdict, *, seq: int) 
         .values(
             state=state.value,
             code=code.value if code else None,
-            other_service_id=_other_service_id(verdict),
+            other_service_id=_other_service_id(connection, mid, verdict),
             queued_at=None,
             acked_seq=seq,
         )
@@ -67,12 +67,18 @@ def _outcome(verdict: ItemVerdict) -> tuple[MutationState, Code | None]:
     return MutationState.INVALID, Code.MUTATION_INVALID
 
 
-def _other_service_id(verdict: ItemVerdict) -> str | None:
-    """What the person has here already; the row is the person's own and sound, or it is not kept."""
-    if (verdict.verdict, verdict.kind) != ("conflict", "key_linked") or verdict.row is None:
+def _other_service_id(connection: Connection, mid: int, verdict: ItemVerdict) -> str | None:
+    """What the person has here already: as the verdict shows it, or as it is known here."""
+    if (verdict.verdict, verdict.kind) != ("conflict", "key_linked"):
         return None
-    sound, _ = links.sort_out([verdict.row])
-    return sound[0][2] or None
+    if verdict.row is not None:
+        sound, _ = links.sort_out([verdict.row])
+        return sound[0][2] or None
+    known = connection.exec_driver_sql(
+        "SELECT l.service_id FROM outbox AS o JOIN link AS l ON l.token = o.token WHERE o.mid = ?",
+        (mid,),
+    ).scalar()
+    return None if known is None else str(known)
 
 
 def count_try(connection: Connection, mids: Iterable[int]) -> int:
