@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mykey_tui.domain.ids import LookupToken
-from mykey_tui.store import links, loading
+from mykey_tui.store import links, verdicts
 from mykey_tui.store.counter_store import CounterStore
 from mykey_tui.store.freshness import LoadProgress
 from mykey_tui.wire.messages import Row, ScopeHead
@@ -66,7 +66,7 @@ def test_a_swap_that_is_cut_off_leaves_both_as_they_were(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(loading.verdicts, "acknowledge_all", cut)
+        patch.setattr(verdicts, "acknowledge_all", cut)
         with pytest.raises(KeyboardInterrupt):
             store.finish_load(loaded, epoch="new", anyway=False)
     store.close()
