@@ -16,11 +16,25 @@ from mykey_tui.flows.desk_events import (
     LookedUp,
     ReadingStarted,
 )
-from mykey_tui.flows.outcomes import LookupOutcome, NotLinked, Stopped
+from mykey_tui.flows.outcomes import (
+    IdentifiedCard,
+    LookupOutcome,
+    NotLinked,
+    Stopped,
+    Unconfirmed,
+)
 from mykey_tui.flows.services import Services
 from mykey_tui.i18n.catalog import Language
 from mykey_tui.screens.profile import detect, prepare_environment
-from tests.screens.fakes import FakeDemo, Fakes, found, identified
+from tests.screens.fakes import (
+    QUEUE,
+    FakeCounter,
+    FakeDemo,
+    FakeDesk,
+    Fakes,
+    found,
+    identified,
+)
 
 
 class LayingDemo(FakeDemo):
@@ -32,10 +46,22 @@ class LayingDemo(FakeDemo):
         super().place(key)
         if key == "9":
             raise RuntimeError("a bug that names 1C2410DF79DGEL")
-        outcomes: dict[str, LookupOutcome] = {"1": found(), "2": NotLinked(identified())}
+        old = Unconfirmed(identified(), Code.ROWS_OLD, {"hours": "30"})
+        outcomes: dict[str, LookupOutcome] = {
+            "1": found(), "2": NotLinked(identified()), "4": old,
+        }  # fmt: skip
         self.emit(ReadingStarted())
         self.emit(LookedUp(outcomes.get(key, Stopped(Code.SUSPENDED))))
         self.emit(CardTaken())
+
+
+class ConfirmingDesk(FakeDesk):
+    """Hands over what a clerk confirms."""
+
+    emit: Callable[[DeskEvent], None]
+
+    def confirm_lookup(self, card: IdentifiedCard) -> None:
+        self.emit(LookedUp(found()))
 
 
 def main() -> int:
@@ -43,11 +69,11 @@ def main() -> int:
     prepare_environment(os.environ, profile)
     from mykey_tui.app import MyKeyApp, run
 
-    demo = LayingDemo()
-    fakes = Fakes(demo=demo)
+    demo, desk = LayingDemo(), ConfirmingDesk()
+    fakes = Fakes(desk=desk, counter=FakeCounter(items=QUEUE), demo=demo)
 
     def build(emit: Callable[[DeskEvent], None]) -> Services:
-        demo.emit = emit
+        demo.emit = desk.emit = emit
         return fakes.build(emit)
 
     return run(MyKeyApp(build, language=Language.JAPANESE, profile=profile, simulated=True))

@@ -81,6 +81,59 @@ def test_a_linux_console_gets_english_in_ascii_and_eight_colours(
     assert codes <= {0, 1, 7, 27, 22, 39, 49, *range(30, 38), *range(40, 48)}
 
 
+def test_a_conflict_is_decided_with_keys_that_a_person_presses(
+    terminals: Terminals, fake_counter: list[str]
+) -> None:
+    terminal = terminals.start(fake_counter)
+    terminal.shows(PROMPT, "通信 正常")
+    terminal.press("F3")
+    terminal.shows("競合 2")
+    terminal.press("Down", "Down", "Enter")
+    terminal.shows("S-DUP", "******0077", "******1234", "K    残す", "C    置き換える")
+    terminal.type_slowly("c")
+    terminal.shows("******1234 をやめて、******0077 にします", "Y  はい")
+    terminal.leave_with_escape()
+    terminal.shows("K    残す")
+    terminal.type_slowly("cy")
+    terminal.shows("置き換えを受け付けました", "競合 1")
+
+
+def test_a_conflict_can_be_read_and_decided_on_a_linux_console(
+    terminals: Terminals, fake_counter: list[str]
+) -> None:
+    terminal = terminals.start(fake_counter, term="linux")
+    terminal.shows("Place your card on the reader")
+    terminal.type_slowly("3")
+    terminal.shows("TO SEND")
+    terminal.press("Down", "Down", "Enter")
+    text = terminal.shows("S-DUP", "Already at the server", "K    Keep", "C    Replace")
+    assert text.isascii()
+    terminal.type_slowly("k")
+    terminal.shows("Keep the server's?", "Y  Yes")
+    terminal.type_slowly("y")
+    terminal.shows("The server's row stays as it is")
+
+
+@pytest.mark.parametrize(
+    ("term", "asks", "takes"),
+    [
+        ("xterm-256color", "Enter  受け付ける", "受付できました"),
+        ("linux", "Enter  Accept", "Found"),
+    ],
+)
+def test_a_card_in_old_rows_is_handed_over_after_enter(
+    terminals: Terminals, fake_counter: list[str], term: str, asks: str, takes: str
+) -> None:
+    terminal = terminals.start(fake_counter, term=term)
+    terminal.shows("SIMULATED", "F8")
+    terminal.press("F8")
+    terminal.shows("C-EXPIRED")
+    terminal.type_slowly("4")
+    terminal.shows("L-OLD", asks)
+    terminal.press("Enter")
+    terminal.shows(takes)
+
+
 def test_ending_is_asked_and_leaves_the_terminal_clean(
     terminals: Terminals, fake_counter: list[str]
 ) -> None:
