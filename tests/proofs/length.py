@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 SOAK = "MYKEY_SOAK"
 """1 is the whole long version; 0.1 a tenth of it. Unset: the short version."""
 SEED = "MYKEY_SEED"
-"""Runs a proof from this seed alone, as its failure printed it."""
+"""Runs a proof from this seed alone, as its failure printed it; the histories also from `201-400`."""
 
 
 def length(*, short: int, long: int) -> int:
@@ -25,9 +25,18 @@ def is_soak() -> bool:
 
 
 def only_seed() -> int | None:
-    """The one seed that was asked for, if one was."""
+    """The seed that was asked for, if one was; the first of several."""
     text = os.environ.get(SEED)
-    return int(text) if text else None
+    return int(text.partition("-")[0]) if text else None
+
+
+def seeds(*, short: int, long: int) -> range:
+    """Those that were asked for, or so many from 1 on."""
+    text = os.environ.get(SEED)
+    if not text:
+        return range(1, 1 + length(short=short, long=long))
+    first, _, last = text.partition("-")
+    return range(int(first), int(last or first) + 1)
 
 
 @dataclass

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.proofs.length import Figures, length, only_seed
+from tests.proofs.length import Figures, seeds
 from tests.proofs.simulator.mutants import MUTANTS
 from tests.proofs.simulator.run import run_history
 from tests.proofs.simulator.wire import ViolationError
@@ -31,10 +31,10 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run_all(seeds: Sequence[int], folder: Path, template: Path, **options: Any) -> int:
+def run_all(drawn: Sequence[int], folder: Path, template: Path, **options: Any) -> int:
     """How many registrations there were in all. Files of a history that held are removed."""
     deeds = 0
-    for seed in seeds:
+    for seed in drawn:
         deeds += len(run_history(seed, folder / str(seed), template, **options).deeds)
         shutil.rmtree(folder / str(seed))
     return deeds
@@ -44,11 +44,10 @@ def test_no_history_loses_or_doubles_an_acknowledged_registration(
     template: Path, tmp_path: Path
 ) -> None:
     figures = Figures("histories")
-    alone = only_seed()
-    seeds = [alone] if alone is not None else range(1, 1 + length(short=30, long=1000))
-    deeds = run_all(seeds, tmp_path, template)
-    figures.say(histories=len(seeds), first=seeds[0], last=seeds[-1], registrations=deeds)
-    assert deeds > len(seeds)
+    drawn = seeds(short=30, long=1000)
+    deeds = run_all(drawn, tmp_path, template)
+    figures.say(histories=len(drawn), first=drawn[0], last=drawn[-1], registrations=deeds)
+    assert deeds > len(drawn)
 
 
 @pytest.mark.parametrize("name", MUTANTS)

@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 from typing import TypeVar
 
-from mykey_tui.domain.errors import MyKeyError
+from mykey_tui.domain.errors import LineError, MyKeyError
 from mykey_tui.domain.link import LinkStatus
 from mykey_tui.store.outbox import Operation
 from tests.proofs.simulator.tools import Crash, TrueClock, clock_ahead
@@ -163,7 +163,8 @@ class History:
         number = self.dice.randrange(len(self.boxes))
         self.round(number)
         self.wire.stuck = False
-        self.check_suspensions(number)
+        if isinstance(self.stopped_by, LineError):
+            self.check_suspensions(number)
 
     def round(self, number: int) -> bool:
         """One round; what holds after every round is looked at. Whether it came to its end."""
@@ -200,7 +201,7 @@ class History:
         box.counter = Counter(box.home, self.line)
 
     def restart_counter(self) -> None:
-        """An upgrade: the queue is whatever it is."""
+        """The program is started again, as after an upgrade; the queue is whatever it is."""
         self.reopen(self.dice.randrange(len(self.boxes)))
 
     def jump(self) -> None:
