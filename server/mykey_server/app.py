@@ -6,7 +6,6 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
-from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -36,12 +35,12 @@ host has set up: who came when, and a person's values."""
 
 
 def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
-    """Open the server's file and build the application; nothing is opened at import.
+    """Open the server's database and build the application; nothing is opened at import.
 
     The core stands in `app.state.core`; whoever built the application closes it.
 
     Raises:
-        DatabaseError, AnchorsError: the file or the anchors cannot be used.
+        DatabaseError, AnchorsError: the database or the anchors cannot be used.
     """
     core = open_core(settings, clock or SystemClock())
     app = FastAPI(
@@ -73,7 +72,7 @@ def _refuse_politely(app: FastAPI, core: Core) -> None:
 
 
 class _Outermost:
-    """The outermost loop: a bug of ours is answered 500, trouble with the disk 503.
+    """The outermost loop: a bug of ours is answered 500, trouble with disk or database 503.
 
     Logged by its place alone, never with its text or values: those can hold a person's ID.
     """
@@ -94,8 +93,7 @@ class _Outermost:
             if scope["type"] != "http":
                 raise
             log_fault(error)
-            passing = isinstance(error, DBAPIError) and is_passing(error)
-            problem = ProblemError(ProblemType.BUSY if passing else ProblemType.BROKEN)
+            problem = ProblemError(ProblemType.BUSY if is_passing(error) else ProblemType.BROKEN)
             await problem_reply(problem, now=self._core.clock.now())(scope, receive, send)
 
 

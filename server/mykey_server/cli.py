@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from mykey_server.settings import DEFAULT_DATABASE, Settings
+from mykey_server.settings import DEFAULT_DATABASE, PostgresUrl, Settings, parse_database
 
 DEFAULT_LISTEN = "127.0.0.1:8790"
 DEFAULT_TLS = "mykey-server-tls"
@@ -47,7 +47,8 @@ def _parser() -> argparse.ArgumentParser:
         type=_database,
         default=argparse.SUPPRESS,
         metavar="URL",
-        help=f"file or sqlite:///PATH (default: ${_DATABASE_VARIABLE}, else {DEFAULT_DATABASE})",
+        help="file, sqlite:///PATH or postgresql://USER@HOST/NAME "
+        f"(default: ${_DATABASE_VARIABLE}, else {DEFAULT_DATABASE})",
     )
     parser = argparse.ArgumentParser(prog="mykey-server", parents=[common])
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -57,9 +58,13 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--anchors", type=Path, help="folder of CA certificates for jpki providers")
     serve.add_argument("--public-url", help="the address that counters use, behind a proxy")
     _add_tls_folder(serve, "speak TLS with the files of this folder, made by `tls make`")
-    commands.add_parser("migrate", parents=[common], help="bring the file to the newest schema")
+    commands.add_parser("migrate", parents=[common], help="bring the schema to the newest step")
     commands.add_parser("check", parents=[common], help="check columns, digests, versions")
     _add_provider_commands(commands, common)
+    epoch = commands.add_parser("epoch", help="the name of this server's history")
+    epoch.add_subparsers(dest="action", required=True, metavar="ACTION").add_parser(
+        "renew", parents=[common], help="after the disk or the file was put back to an older state"
+    )
     _add_terminal_commands(commands, common)
     _add_link_commands(commands, common)
     _add_history_commands(commands, common)
@@ -182,13 +187,11 @@ def _add_tls_folder(parser: argparse.ArgumentParser, text: str) -> None:
     )
 
 
-def _database(text: str) -> Path:
-    if "://" not in text:
-        return Path(text)
-    scheme, _, path = text.partition(":///")
-    if scheme != "sqlite" or not path:
-        raise argparse.ArgumentTypeError("this version keeps its data in SQLite: sqlite:///PATH")
-    return Path(path)
+def _database(text: str) -> Path | PostgresUrl:
+    try:
+        return parse_database(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _address(text: str) -> tuple[str, int]:

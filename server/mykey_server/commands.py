@@ -15,10 +15,18 @@ from sqlalchemy.exc import DBAPIError
 
 from mykey_server import history_commands as history
 from mykey_server.cli import settings_of
-from mykey_server.database import UNIQUE_VIOLATION, DatabaseError, open_database, reading, write
-from mykey_server.migrations import HEAD, migrate
+from mykey_server.database import (
+    UNIQUE_VIOLATION,
+    DatabaseError,
+    is_lost,
+    open_database,
+    reading,
+    write,
+)
+from mykey_server.migrations import HEAD, migrate, prepare
 from mykey_server.services import admin, selfcheck
 from mykey_server.services.enrol import make_code
+from mykey_server.services.history import renew_epoch
 from mykey_server.services.site import open_site
 from mykey_server.tables.terminal import TERMINAL_ACTIVE, TERMINAL_RETIRED
 from mykey_server.tls import TlsError
@@ -49,8 +57,10 @@ def run_command(parsed: argparse.Namespace) -> int:
         _print({"failed": type(error).__name__, "text": str(error)})
         return COULD_NOT
     except DBAPIError as error:
-        # Its text carries no values (hide_parameters), but may carry SQL; the kind is enough.
-        _print({"failed": "database", "text": type(error.orig).__name__})
+        # Its text carries no values (hide_parameters), but may carry SQL; the kind is enough. That
+        # of a line that could not be made names the host and the role: what the operator needs.
+        text = str(error.orig).strip() if is_lost(error) else type(error.orig).__name__
+        _print({"failed": "database", "text": text})
         return COULD_NOT
 
 
@@ -81,10 +91,10 @@ def _bundle_import(parsed: argparse.Namespace) -> dict[str, Any]:
 def _with_database(parsed: argparse.Namespace) -> int:
     engine = open_database(parsed.db)
     try:
-        migrated = migrate(engine)
         if parsed.command == "migrate":
-            _print({"step": HEAD, "migrated": migrated})
+            _print({"migrated": migrate(engine), "step": HEAD})
             return DONE
+        prepare(engine)
         if parsed.command == "check":
             report = selfcheck.as_report(selfcheck.self_check(engine))
             _print(report)
@@ -172,6 +182,13 @@ _ALONE: dict[str, Callable[[argparse.Namespace], Any]] = {
 }
 """They open no database, or open it by themselves."""
 
+
+def _epoch_renew(engine: Engine, parsed: argparse.Namespace) -> Any:  # noqa: ANN401
+    del parsed
+    open_site(engine)
+    return {"epoch": write(engine, renew_epoch)}
+
+
 _COMMANDS: dict[str, Callable[[Engine, argparse.Namespace], Any]] = {
     "provider add": _provider_add,
     "provider list": _provider_list,
@@ -180,6 +197,7 @@ _COMMANDS: dict[str, Callable[[Engine, argparse.Namespace], Any]] = {
     "terminal revoke": _terminal_set(TERMINAL_RETIRED),
     "terminal release": _terminal_set(TERMINAL_ACTIVE),
     "link list": _link_list,
+    "epoch renew": _epoch_renew,
     "provider set": history.provider_set,
     "suspend": history.suspend,
     "resume": history.suspend,

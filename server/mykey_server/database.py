@@ -1,32 +1,24 @@
-"""The server's file: embedded SQLite on the engine that comes with the product.
+"""Transactions: one way to read, one to write, on embedded SQLite and on PostgreSQL.
 
-The interpreter's own SQLite is not used: before 3.51.3 it can lose a committed write when a WAL
-file is reset (sqlite.org/wal.html#walresetbug), and that engine is whatever the host has.
+What differs between the two engines stands in `embedded.py` and `postgresql.py`; why these
+transactions are enough on both, in docs/adr/0013-postgresql.md.
 """
 
 from __future__ import annotations
 
-import os
 import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import sqlcipher3.dbapi2
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import SingletonThreadPool
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from mykey_server.settings import PostgresUrl
 from mykey_tui.domain.errors import MyKeyError
-
-ENGINE_MINIMUM = (3, 51, 3)
-ENGINE_BACKPORTS = frozenset({(3, 44, 6), (3, 50, 7)})
-"""Older lines that received the fix of the WAL-reset bug."""
-
-BUSY_TIMEOUT_MS = 5000
-"""A command line tool beside the server holds the write lock for milliseconds."""
 
 TRIES_MAX = 8
 """Of one transaction; all pauses together stay below three seconds."""
@@ -42,50 +34,49 @@ _LOST = ("08", "57P01", "57P02", "57P03")
 
 _Result = TypeVar("_Result")
 
-_SYNCHRONOUS_FULL = 2
 _PASSING = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY")
+_PASSING_STATES = ("08", "25006", "25P03", "40", "53", "55P03", "57014", "57P", "58030")
+"""Line lost; a standby, which takes no writes; an idle transaction ended; not serialisable; no room
+or no connection left; a lock or a statement that took too long; shut down; a disk in trouble."""
 
 
 class DatabaseError(MyKeyError):
-    """The server's file cannot be used; the message says why and names no row."""
+    """The database cannot be used; the message says why and names no row."""
 
 
-def check_engine_version(version: tuple[int, ...]) -> None:
-    """Refuse an engine with the WAL-reset bug. Raises `DatabaseError`."""
-    if version < ENGINE_MINIMUM and version not in ENGINE_BACKPORTS:
-        raise DatabaseError(
-            "the SQLite engine "
-            + ".".join(map(str, version))
-            + " has the WAL-reset bug; install sqlcipher3 0.6.2 or newer"
-        )
+def open_database(where: Path | PostgresUrl) -> Engine:
+    """Open (or make) the file, or make ready a pool for PostgreSQL, which is not called here yet.
 
-
-def open_database(path: Path) -> Engine:
-    """Open (or make) the file; each thread gets one connection of its own.
-
-    WAL and `synchronous=FULL` are set and read back on every connection. Error texts carry no
-    values (`hide_parameters`), so no MyKey ID reaches a log through them.
+    Error texts carry no values (`hide_parameters`), so no MyKey ID reaches a log through them.
 
     Raises:
-        DatabaseError: an engine with the WAL-reset bug.
+        DatabaseError: an SQLite engine with the WAL-reset bug; a URL that is none.
     """
-    check_engine_version(sqlcipher3.dbapi2.sqlite_version_info)
-    engine = create_engine(
-        "sqlite://",
-        creator=lambda: _connect(path),
-        module=sqlcipher3.dbapi2,
-        poolclass=SingletonThreadPool,
-        hide_parameters=True,
-    )
-    event.listen(engine, "begin", _begin)
-    return engine
+    # Imported here: a server needs one of the two drivers, not both.
+    if isinstance(where, PostgresUrl):
+        from mykey_server.postgresql import open_postgresql  # noqa: PLC0415
+
+        return open_postgresql(where)
+    from mykey_server.embedded import open_file  # noqa: PLC0415
+
+    return open_file(where)
+
+
+def is_embedded(engine: Engine) -> bool:
+    """Whether the tables are in a file of this process's own."""
+    return engine.dialect.name == "sqlite"
 
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """One read transaction: everything read inside it belongs to one moment."""
-    with engine.connect() as connection, connection.begin():
-        yield connection
+    with engine.connect() as connection:
+        if not is_embedded(engine):
+            connection.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
+        with connection.begin():
+            yield connection
 
 
 def write(
@@ -130,24 +121,38 @@ def writing(engine: Engine) -> Iterator[Connection]:
             yield connection
 
 
-def is_passing(error: DBAPIError) -> bool:
-    """Whether the same may succeed later: a lock that did not come free, no room, no writing.
+def is_passing(error: Exception) -> bool:
+    """Whether the same may succeed later: a lock that did not come free, no room, no line.
 
-    Damage and bugs of ours are something else. Codes: https://sqlite.org/rescode.html.
+    Damage and bugs of ours are something else. Codes: https://sqlite.org/rescode.html and
+    https://www.postgresql.org/docs/current/errcodes-appendix.html.
     """
+    if isinstance(error, PoolTimeoutError):  # No connection of the pool came free.
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
     name = getattr(error.orig, "sqlite_errorname", None) or ""
-    return name.startswith(_PASSING)
+    return (
+        name.startswith(_PASSING) or sqlstate(error).startswith(_PASSING_STATES) or is_lost(error)
+    )
+
+
+def is_lost(error: DBAPIError) -> bool:
+    """Whether the connection ended, or none could be made. Never on SQLite."""
+    if error.connection_invalidated or sqlstate(error).startswith(_LOST):
+        return True
+    # libpq gives no code to what happens before the first word of the server.
+    return (
+        isinstance(error, OperationalError)
+        and hasattr(error.orig, "sqlstate")
+        and not sqlstate(error)
+    )
 
 
 def _is_chance(error: DBAPIError, retry_also: frozenset[str]) -> bool:
     """Whether the same transaction may go through when it is run once more, at once."""
     state = sqlstate(error)
-    return (
-        error.connection_invalidated
-        or state in _TRY_AGAIN
-        or state in retry_also
-        or state.startswith(_LOST)
-    )
+    return state in _TRY_AGAIN or state in retry_also or is_lost(error)
 
 
 def sqlstate(error: DBAPIError) -> str:
@@ -159,37 +164,3 @@ def _pause(tries: int) -> None:
     """Wait a random while, longer from try to try: those who met go apart."""
     longest = min(PAUSE_SECONDS_MAX, PAUSE_FIRST_SECONDS * 2**tries)
     time.sleep(longest * secrets.randbelow(1000) / 1000)
-
-
-def _connect(path: Path) -> Any:  # noqa: ANN401 - sqlcipher3 has no types
-    if not path.exists():
-        # Made before the engine makes it, readable by its owner alone: it holds MyKey IDs and keys.
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    try:
-        connection = sqlcipher3.dbapi2.connect(
-            str(path),
-            timeout=BUSY_TIMEOUT_MS / 1000,
-            isolation_level=None,
-            # Each thread has its own connection; only the last step, closing them, is another's.
-            check_same_thread=False,
-        )
-        connection.execute("PRAGMA cipher_log_level = NONE")
-        _set(connection, "journal_mode", "WAL", expected="wal")
-        _set(connection, "synchronous", "FULL", expected=_SYNCHRONOUS_FULL)
-        _set(connection, "foreign_keys", "ON", expected=1)
-    except sqlcipher3.dbapi2.Error as error:
-        raise DatabaseError(f"cannot open {path}: {error}") from error
-    return connection
-
-
-def _set(connection: Any, pragma: str, value: str, *, expected: object) -> None:  # noqa: ANN401
-    """Set a pragma and read it back: one that did not take is silent."""
-    connection.execute(f"PRAGMA {pragma} = {value}")
-    found = connection.execute(f"PRAGMA {pragma}").fetchone()[0]
-    if found != expected:
-        raise DatabaseError(f"PRAGMA {pragma} stayed at {found}")
-
-
-def _begin(connection: Connection) -> None:
-    immediate = connection.get_execution_options().get("begin_immediate", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")

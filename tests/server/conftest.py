@@ -1,9 +1,16 @@
-"""A server on a real SQLite file, and counters that speak to it as the protocol says."""
+"""A server on a real SQLite file and on a real PostgreSQL, and counters that speak to it as the
+protocol says.
+
+Every test that asks for `database`, `app`, `server` or `counter` runs on both. One that is about
+the file alone says so: `@SQLITE_ONLY`.
+"""
 
 from __future__ import annotations
 
 import secrets
+import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -15,13 +22,15 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import FastAPI
+from sqlalchemy import inspect, text
 
 from mykey_server.app import create_app
 from mykey_server.core import Core
-from mykey_server.database import writing
+from mykey_server.database import open_database, reading, writing
+from mykey_server.migrations import migrate
 from mykey_server.services import admin
 from mykey_server.services.enrol import CODE_LIFETIME, make_code
-from mykey_server.settings import Settings
+from mykey_server.settings import PostgresUrl, Settings
 from mykey_tui.domain import tokens
 from mykey_tui.domain.ids import ProviderId, SubjectCn
 from mykey_tui.domain.service_id import ServiceIdFormat
@@ -45,8 +54,12 @@ from mykey_tui.wire.messages import (
 )
 from mykey_tui.wire.seal import seal, seal_context
 from mykey_tui.wire.signature import sign
+from tests.postgres.cluster import CannotRunError, Cluster
 
 ORIGIN = "http://sync.example"
+SQLITE_ONLY = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+POSTGRESQL_ONLY = pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+NOT_HERE = "the server's tests on PostgreSQL cannot run here"
 _Message = TypeVar("_Message", bound=msgspec.Struct)
 
 
@@ -117,6 +130,21 @@ class Server:
     def links(self, scope: str | None = None) -> list[dict[str, Any]]:
         with writing(self.core.engine) as connection:
             return list(admin.list_links(connection, scope))
+
+
+def stored(server: Server) -> bytes:
+    """All that is at rest: the file's bytes, or every value of every table."""
+    database = server.core.settings.database
+    if isinstance(database, Path):
+        return b"".join(file.read_bytes() for file in database.parent.glob(database.name + "*"))
+    with reading(server.core.engine) as connection:
+        values = [
+            value
+            for table in inspect(connection).get_table_names()
+            for row in connection.execute(text(f'SELECT * FROM "{table}"'))  # noqa: S608 - our own
+            for value in row
+        ]
+    return b"\n".join(v if isinstance(v, bytes) else str(v).encode() for v in values)
 
 
 @cache
@@ -252,9 +280,80 @@ def clock() -> TestClock:
     return TestClock()
 
 
+class Databases:
+    """Fresh, empty databases with the schema, each a copy of one template."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._made = 0
+        self._cluster.execute("CREATE DATABASE template_mykey")
+        engine = open_database(cluster.url("template_mykey"))
+        migrate(engine)
+        engine.dispose()
+
+    @contextmanager
+    def fresh(self, template: str = "template_mykey") -> Iterator[PostgresUrl]:
+        self._made += 1
+        name = f"mykey_{self._made}"
+        self._cluster.execute("CREATE DATABASE {} TEMPLATE {}", name, template)
+        try:
+            yield self._cluster.url(name)
+        finally:
+            self._cluster.execute("DROP DATABASE {} WITH (FORCE)", name)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Cluster]:
+    """A PostgreSQL for this run; the test is skipped where there can be none."""
+    with tempfile.TemporaryDirectory(prefix="mykey-pg-") as folder:
+        try:
+            cluster = Cluster(Path(folder))
+            cluster.create()
+        except CannotRunError as reason:
+            pytest.skip(f"{NOT_HERE}: {reason}")
+        yield cluster
+        cluster.stop("immediate")
+
+
+@pytest.fixture(scope="session")
+def databases(postgresql: Cluster) -> Databases:
+    return Databases(postgresql)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path | PostgresUrl]:
+    """A database with no row: a file's path, or a URL."""
+    if request.param == "sqlite":
+        yield tmp_path / "server.db"
+    else:
+        with request.getfixturevalue("databases").fresh() as url:
+            yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def bare_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path | PostgresUrl]:
+    """A database with no table."""
+    if request.param == "sqlite":
+        yield tmp_path / "server.db"
+    else:
+        with request.getfixturevalue("databases").fresh("template0") as url:
+            yield url
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say it in one line when half of this suite did not run."""
+    skipped = [
+        report.longrepr[2]
+        for report in terminalreporter.stats.get("skipped", [])
+        if isinstance(report.longrepr, tuple) and NOT_HERE in report.longrepr[2]
+    ]
+    if skipped:
+        terminalreporter.write_line(f"{len(skipped)} tests not run. {skipped[0]}", yellow=True)
+
+
 @pytest.fixture
-def app(tmp_path: Path, clock: TestClock) -> Iterator[FastAPI]:
-    app = create_app(Settings(database=tmp_path / "server.db"), clock)
+def app(database: Path | PostgresUrl, clock: TestClock) -> Iterator[FastAPI]:
+    app = create_app(Settings(database=database), clock)
     yield app
     app.state.core.close()
 

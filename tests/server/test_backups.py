@@ -15,7 +15,7 @@ from mykey_server.services.compaction import compact
 from mykey_server.services.feeds import LINKS, SUSPENSIONS
 from mykey_server.services.selfcheck import self_check
 from mykey_tui.wire.messages import HeadReply, HelloReply, Position, Problem, SnapshotReply
-from tests.server.conftest import Counter, Server
+from tests.server.conftest import SQLITE_ONLY, Counter, Server
 
 
 def sample_cn(number: int) -> str:
@@ -61,6 +61,7 @@ async def test_an_older_backup_that_is_confirmed_late_takes_nothing_back(
     assert await durable(counter) == 2
 
 
+@SQLITE_ONLY
 async def test_a_copy_of_a_server_in_use_opens_and_holds_what_was_told(
     server: Server, counter: Counter, tmp_path: Path
 ) -> None:
@@ -78,6 +79,7 @@ async def test_a_copy_of_a_server_in_use_opens_and_holds_what_was_told(
         backups.make_copy(server.core.engine, path)
 
 
+@SQLITE_ONLY
 async def test_a_copy_that_is_not_good_is_neither_kept_nor_told(
     server: Server, counter: Counter, tmp_path: Path
 ) -> None:

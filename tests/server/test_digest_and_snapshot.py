@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from sqlalchemy import text
 
 from mykey_server import parts
 from mykey_server.database import write
@@ -142,7 +143,9 @@ async def test_the_check_finds_a_bucket_that_does_not_fit(server: Server, counte
     assert all(finding.ok for finding in self_check(server.core.engine))
     write(
         server.core.engine,
-        lambda connection: connection.exec_driver_sql("UPDATE scope SET buckets = zeroblob(4096)"),
+        lambda connection: connection.execute(
+            text("UPDATE scope SET buckets = :zeros"), {"zeros": bytes(4096)}
+        ),
     )
     bad = [finding for finding in self_check(server.core.engine) if not finding.ok]
     assert [(finding.check, finding.subject) for finding in bad] == [("buckets", counter.scope)]

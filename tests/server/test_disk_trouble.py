@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 
 from mykey_server.database import is_passing, open_database, writing
 from mykey_tui.wire.messages import Problem
-from tests.server.conftest import Counter, Server
+from tests.server.conftest import SQLITE_ONLY, Counter, Server
 
 AtTheWriter: TypeAlias = Callable[[str], Awaitable[int]]
 SEED = "1C2410DF79DGEL07202002B"
@@ -43,6 +43,7 @@ def at_the_writer(server: Server) -> AtTheWriter:
     return run
 
 
+@SQLITE_ONLY
 async def test_a_full_disk_says_come_again_and_applies_nothing(
     server: Server, counter: Counter, at_the_writer: AtTheWriter
 ) -> None:
@@ -55,6 +56,7 @@ async def test_a_full_disk_says_come_again_and_applies_nothing(
     assert {item.verdict for item in (await counter.push(*links)).items} == {"applied"}
 
 
+@SQLITE_ONLY
 async def test_a_file_that_cannot_be_written_says_come_again_and_is_read_all_the_same(
     counter: Counter, at_the_writer: AtTheWriter
 ) -> None:
@@ -66,6 +68,7 @@ async def test_a_file_that_cannot_be_written_says_come_again_and_is_read_all_the
     assert (await counter.verdict(item)).verdict == "applied"
 
 
+@SQLITE_ONLY
 async def test_a_lock_that_does_not_come_free_says_come_again(
     server: Server, counter: Counter, at_the_writer: AtTheWriter
 ) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -21,7 +20,7 @@ from mykey_tui.simulated import anchors_dir
 from mykey_tui.simulated.foreign import Variant
 from mykey_tui.trust.anchors import load_anchors
 from mykey_tui.wire.messages import HelloReply, Problem, PushItem
-from tests.server.conftest import Counter, Server, certificate
+from tests.server.conftest import Counter, Server, certificate, stored
 
 SEED = "1C2410DF79DGEL07202002B"
 OTHER = "AAAAAAAAAAAAAA07202002B"
@@ -219,7 +218,6 @@ async def test_what_a_held_item_is_about_is_kept_as_a_keyed_tag_only(
     poison({1})
     await counter.push(counter.link(SEED, "SECRET1"))
     assert still_held(server) == 1
-    folder = Path(server.core.settings.database).parent
-    content = b"".join(file.read_bytes() for file in folder.glob("server.db*"))
+    content = stored(server)
     for canary in (counter.token(SEED), b"SECRET1", b"1C2410DF79DGEL"):
         assert canary not in content

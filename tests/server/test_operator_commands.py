@@ -112,7 +112,7 @@ def test_the_database_may_be_named_by_url_or_in_the_environment(
     [
         [],
         ["nonsense"],
-        ["migrate", "--db", "postgresql://host/x"],
+        ["migrate", "--db", "mysql://host/x"],
         ["serve", "--listen", "8790"],
         ["serve", "--listen", "127.0.0.1:99999"],
         ["terminal", "code", "--provider", "A-1", "--minutes", "0"],

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, Select, String, column, inspect, select, table
 
-from mykey_server.database import UNIQUE_VIOLATION, DatabaseError, reading, write
+from mykey_server.database import UNIQUE_VIOLATION, DatabaseError, is_embedded, reading, write
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest step; a test compares it with the folder."""
 
 _HERE = Path(__file__).parent
@@ -25,7 +25,7 @@ def migrate(engine: Engine, *, step: str = HEAD) -> bool:
     step, or at the making of its table, and finds it done.
 
     Raises:
-        DatabaseError: the file was made by a newer server.
+        DatabaseError: the database was made by a newer server.
     """
     if current_step(engine) == step:
         return False
@@ -39,20 +39,45 @@ def migrate(engine: Engine, *, step: str = HEAD) -> bool:
     config.set_main_option("path_separator", "os")
 
     def upgrade(connection: Connection) -> None:
+        if not is_embedded(engine):
+            connection.exec_driver_sql("SET LOCAL statement_timeout = '1h'")
+            connection.exec_driver_sql("SET LOCAL lock_timeout = '10min'")
         if inspect(connection).has_table("alembic_version"):
             connection.execute(_REACHED.with_for_update())
         config.attributes["connection"] = connection
         try:
             command.upgrade(config, step)
         except CommandError as error:
-            raise DatabaseError("this file was made by a newer mykey-server") from error
+            raise DatabaseError("this database was made by a newer mykey-server") from error
 
     write(engine, upgrade, retry_also=UNIQUE_VIOLATION | {_TABLE_EXISTS})
     return True
 
 
+def prepare(engine: Engine) -> None:
+    """What every command but `migrate` does first: a file is migrated, PostgreSQL only compared.
+
+    Servers of several versions may stand on one PostgreSQL database: when its schema changes is
+    the operator's to say.
+
+    Raises:
+        DatabaseError: a schema that is not this program's.
+    """
+    if is_embedded(engine):
+        migrate(engine)
+        return
+    reached = current_step(engine) or "none"
+    if reached > HEAD and reached != "none":
+        raise DatabaseError("this database was made by a newer mykey-server")
+    if reached != HEAD:
+        raise DatabaseError(
+            f"the schema is at step {reached} and this program needs {HEAD}: stop every"
+            " mykey-server on this database, then run: mykey-server migrate"
+        )
+
+
 def current_step(engine: Engine) -> str | None:
-    """The step that the file has reached, None for an empty file."""
+    """The step that the schema has reached, None for an empty database."""
     with reading(engine) as connection:
         if not inspect(connection).has_table("alembic_version"):
             return None

@@ -1,15 +1,15 @@
-"""`mykey-server check`: does the file hold what it should, and nothing else?"""
+"""`mykey-server check`: does the database hold what it should, and nothing else?"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
-import sqlcipher3.dbapi2
-from sqlalchemy import Connection, Engine, bindparam, func, select, text
+from sqlalchemy import Connection, Engine, bindparam, func, select
 
 from mykey_server.database import reading
+from mykey_server.services.enginecheck import Finding, check_engine
 from mykey_server.services.feeds import FEEDS, Feed
 from mykey_server.services.site import Provider, all_providers
 from mykey_server.tables.allowed import columns_not_allowed
@@ -19,28 +19,16 @@ from mykey_tui.wire.messages import BUCKETS
 _ROWS_AT_ONCE = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One check and what it found; `subject` is a table or a scope, never a person."""
-
-    check: str
-    subject: str
-    ok: bool
-    detail: str
-
-
 def self_check(engine: Engine) -> list[Finding]:
-    """Look at everything: the engine, the pages, the columns, each scope's digest and seq."""
+    """Look at everything: the engine and its settings, the columns, each scope's digest and seq."""
     with reading(engine) as connection:
         strangers = columns_not_allowed(connection)
-        damage = connection.execute(text("PRAGMA integrity_check")).scalars().all()
-        findings = [
-            Finding("engine", "sqlite", ok=True, detail=sqlcipher3.dbapi2.sqlite_version),
-            Finding("pages", "file", ok=list(damage) == ["ok"], detail="integrity_check"),
+        findings = check_engine(connection)
+        findings.append(
             Finding(
-                "columns", "file", ok=not strangers, detail=", ".join(strangers) or "as listed"
-            ),
-        ]
+                "columns", "tables", ok=not strangers, detail=", ".join(strangers) or "as listed"
+            )
+        )
         for provider in all_providers(connection):
             for feed in FEEDS:
                 findings += _check_scope(connection, feed, provider)

@@ -56,7 +56,7 @@ ALLOWED_COLUMNS: dict[str, frozenset[str]] = {
     ),
     "scope": frozenset({"scope", "seq", "horizon", "digest", "buckets", "durable_through"}),
     "scope_history": frozenset({"scope", "seq", "digest"}),
-    "site": frozenset({"number", "epoch", "seal_key", "tag_key", "sign_key"}),
+    "site": frozenset({"number", "epoch", "seal_key", "tag_key", "sign_key", "cluster", "branch"}),
     "suspension": frozenset({"scope", "token", "status", "seq"}),
     "suspension_history": frozenset({"scope", "seq", "digest"}),
     "suspension_scope": frozenset({"scope", "seq", "horizon", "digest", "buckets", "total"}),

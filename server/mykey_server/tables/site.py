@@ -22,6 +22,10 @@ class SiteTable(ServerTable, table=True):
     """Keys the tags of certificates and of enrolment codes."""
     sign_key: bytes
     """Ed25519 private key: signs the state of the suspensions, and the end of a counter."""
+    cluster: str | None = None
+    """System identifier of the PostgreSQL cluster that the epoch was drawn in; none on SQLite."""
+    branch: int | None = Field(default=None, sa_type=BigInteger)
+    """What PostgreSQL calls its timeline: a promotion or a restore to a point begins another."""
 
 
 class ProviderTable(ServerTable, table=True):
