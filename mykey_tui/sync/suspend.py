@@ -35,6 +35,9 @@ TRIES_MAX = 3
 CLOCK_STEP_SECONDS = 300
 """A server's clock may be set back a little; a list of another epoch is not older than that."""
 
+NOTED_EVERY_SECONDS = 300
+"""A state that is only signed anew is written down this seldom, for the disk's sake."""
+
 _SUSPENDED = LinkStatus.SUSPENDED.value
 
 
@@ -58,6 +61,11 @@ def pull_suspensions(
         state = proven(head, server_key, scope=SUSPENSION_PREFIX + store.identity.scope)
         refuse_older(state, known, now=now)
         if known is not None and not whole and state.seq == known.seq:
+            if (
+                state.epoch == known.epoch
+                and state.issued_at - known.issued_at < NOTED_EVERY_SECONDS
+            ):
+                return  # nothing new, and no write for it
             changes: dict[bytes, bool] = {}
         else:
             after = 0 if known is None or whole else known.seq

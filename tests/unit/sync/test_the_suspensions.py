@@ -209,3 +209,15 @@ def test_a_list_of_another_epoch_is_taken_whole(site: Any, linked: Any) -> None:
     site.set_suspended(3, suspended=True)
     linked.sync()
     assert [is_suspended(linked, number) for number in (1, 2, 3)] == [True, False, True]
+
+
+def test_a_state_that_is_only_signed_anew_costs_no_write(site: Any, linked: Any) -> None:
+    before = linked.store.suspension_head()
+    linked.clock.offset += timedelta(seconds=120)
+    site.clock.offset = linked.clock.offset
+    linked.sync()
+    assert linked.store.suspension_head() == before
+    linked.clock.offset += timedelta(seconds=400)
+    site.clock.offset = linked.clock.offset
+    linked.sync()
+    assert linked.store.suspension_head().issued_at > before.issued_at
