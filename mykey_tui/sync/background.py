@@ -24,7 +24,7 @@ from mykey_tui.sync.client import ServerClient
 from mykey_tui.sync.exchange import ServerBusyError
 from mykey_tui.sync.plan import backoff_seconds, poll_seconds
 from mykey_tui.sync.push import Pace
-from mykey_tui.sync.retire import RetiredError
+from mykey_tui.sync.retire import RetiredError, ends_when_retired
 from mykey_tui.sync.round import SyncReport, sync_round
 
 PROBE_EVERY_SECONDS = 1.5
@@ -47,6 +47,10 @@ RECOUNT_EVERY_SECONDS = 24 * 3600.0
 _TURNED_AWAY = frozenset({Code.SERVER_DENIED, Code.SERVER_CLOCK, Code.SERVER_COPIED})
 _SLOWLY = frozenset({Code.SERVER_RESET, Code.SERVER_SUSPENSIONS})
 """What asking again does not mend: a visible state, and not a stream of requests."""
+
+ROUND_EVERY_SECONDS = 600.0
+"""Between two whole rounds there are polls, which tell only whether there is news: how fresh the rows
+are, the server proves in a round."""
 
 _log = logging.getLogger(__name__)
 
@@ -111,7 +115,8 @@ class BackgroundSync:
         self._stopping = False
         self._failures = 0
         self._pace = Pace()
-        self._recounted_at = time.monotonic()
+        self._recounted_at = self._round_at = time.monotonic()
+        self._etag = ""
         self._view = LineView(Line.UNKNOWN, time.monotonic(), None, None)
         self._thread = threading.Thread(target=self._run, name="sync", daemon=True)
 
@@ -154,9 +159,10 @@ class BackgroundSync:
     def _run(self) -> None:
         while not self._stopping:
             with self._wake:
+                somebody_asks = self._asked > self._rounds_done_for
                 self._rounds_begun_for = self._asked
             before = self._shown()
-            pause = self._round()
+            pause = self._turn(somebody_asks=somebody_asks)
             with self._wake:
                 self._rounds_done_for = self._rounds_begun_for
                 self._wake.notify_all()
@@ -181,9 +187,14 @@ class BackgroundSync:
         if not sound:
             self.nudge()
 
-    def _round(self) -> float:
-        """One round, whatever comes of it; returns how long to wait for the next."""
+    def _turn(self, *, somebody_asks: bool) -> float:
+        """A poll, or a round, whatever comes of it; returns how long to wait for the next."""
         try:
+            known = self._view.report
+            news = "" if somebody_asks or not self._may_poll() else self._ask_for_news()
+            if news is None and known is not None:
+                self._failures = 0
+                return poll_seconds(known.poll_after_seconds, self._random)
             report = sync_round(
                 self._store, self._client, lock_wait_seconds=LOCK_WAIT_SECONDS, pace=self._pace
             )
@@ -200,11 +211,29 @@ class BackgroundSync:
             _log.error("sync round failed: %s", type(error).__name__)
             return self._failed(Line.BROKEN, Code.BUG)
         self._failures = 0
+        # Only now: what a round could not fetch must stay news.
+        self._etag, self._round_at = news or "", time.monotonic()
         # The line works, and what is here is not what the server has: that is said, not hidden.
         differs = report.digest == "mismatch"
         self._see(Line.UP, Code.SERVER_DIGEST if differs else None, report)
         asked = report.retry_after_seconds or report.poll_after_seconds
         return poll_seconds(asked, self._random)
+
+    def _ask_for_news(self) -> str | None:
+        """As `ServerClient.poll`. A counter that was retired ends here too, as in a round."""
+        with ends_when_retired(self._store):
+            return self._client.poll(self._etag)
+
+    def _may_poll(self) -> bool:
+        """Whether all is well and nothing is to be sent, so that it is enough to ask for news."""
+        view = self._view
+        return (
+            self._client.can_poll
+            and (view.line, view.code) == (Line.UP, None)
+            and time.monotonic() - self._round_at < ROUND_EVERY_SECONDS
+            and self._store.counts().waiting == 0
+            and self._store.parked_due() is None
+        )
 
     def _refused(self, error: ServerError) -> float:
         """The server answered, and not with what was asked for; returns how long to wait."""

@@ -46,6 +46,7 @@ from mykey_tui.wire.messages import (
     RecoverRequest,
     to_msgpack,
 )
+from mykey_tui.wire.poll import sign_poll
 from mykey_tui.wire.problems import ProblemType
 from mykey_tui.wire.signature import sign
 
@@ -62,6 +63,7 @@ _CODES = {
 }
 
 _BUSY = frozenset({429, 503})
+_NOT_MODIFIED = 304
 
 
 class PushRefusedError(ServerError):
@@ -103,6 +105,7 @@ class ServerClient:
         self._clock = clock
         self._remember_offset = remember_offset
         self._key = Ed25519PrivateKey.from_private_bytes(identity.device_key)
+        self._poll_key: bytes | None = None
         self._http = make_http_client(transport, verify)
         self._base = f"{identity.server_url}/v1"
 
@@ -115,7 +118,21 @@ class ServerClient:
         series = incarnation or self._identity.incarnation
         hello = read_hello(self._call("GET", f"/hello?incarnation={series.hex()}"))
         self._note_time(hello.server_time)
+        self._poll_key = hello.poll_key
         return hello
+
+    @property
+    def can_poll(self) -> bool:
+        """Whether this server gave a key for polls, in a `hello` of this client's."""
+        return self._poll_key is not None
+
+    def poll(self, etag: str) -> str | None:
+        """Whether anything is new since the state that `etag` names: its new ETag, or None if not.
+
+        Only after `can_poll`.
+        """
+        reply = self._call("GET", f"/poll?scope={self._scope(False)}", etag=etag)
+        return None if reply.status == _NOT_MODIFIED else reply.etag
 
     def head(
         self,
@@ -170,36 +187,52 @@ class ServerClient:
         prefix = SUSPENSION_PREFIX if suspensions else ""
         return quote(prefix + self._identity.scope, safe=":")
 
-    def _call(self, method: str, path: str, body: bytes | None = None) -> Reply:
-        reply = self._send(method, path, body)
-        if reply.status == 200:
+    def _call(
+        self, method: str, path: str, body: bytes | None = None, *, etag: str | None = None
+    ) -> Reply:
+        """Ask, signed as a poll where there is an `etag`."""
+        sound = (200,) if etag is None else (200, _NOT_MODIFIED)
+        reply = self._send(method, path, body, etag)
+        if reply.status in sound:
             return reply
         problem = read_problem(reply)
         if _is_clock(problem) and self._note_time(problem.server_time if problem else None):
             # Signed again with the server's time, once; a second refusal is final.
-            reply = self._send(method, path, body)
-            if reply.status == 200:
+            reply = self._send(method, path, body, etag)
+            if reply.status in sound:
                 return reply
             problem = read_problem(reply)
         if is_retirement(problem, self._identity):
             raise RetiredError
         raise _refusal(reply, problem, is_push=path == "/push")
 
-    def _send(self, method: str, path: str, body: bytes | None) -> Reply:
+    def _send(self, method: str, path: str, body: bytes | None, etag: str | None) -> Reply:
         request = self._http.build_request(
             method, self._base + path, content=body, headers=dict(accept_headers())
         )
-        signature = sign(
+        if etag is None:
+            request.headers.update(self._signature(method, str(request.url), body))
+        else:
+            request.headers.update(self._poll_signature(str(request.url)))
+            request.headers["If-None-Match"] = etag
+        return exchange(self._http, request)
+
+    def _signature(self, method: str, url: str, body: bytes | None) -> dict[str, str]:
+        return sign(
             method=method,
-            url=str(request.url),
+            url=url,
             body=body,
             content_type=MSGPACK if body else None,
             key=self._key,
             key_id=str(self._identity.device_id),
             created=self._clock.now(),
         )
-        request.headers.update(signature)
-        return exchange(self._http, request)
+
+    def _poll_signature(self, url: str) -> dict[str, str]:
+        if self._poll_key is None:
+            raise RuntimeError("no key for polls")
+        device_id = str(self._identity.device_id)
+        return sign_poll(url=url, key=self._poll_key, key_id=device_id, created=self._clock.now())
 
     def _note_time(self, server_time: str | None) -> bool:
         """Follow the server's clock. Returns whether the time was sound."""

@@ -34,6 +34,8 @@ BODY_BYTES_MAX = 8 * 1024 * 1024
 RETRY_AFTER_SECONDS_MAX = 300.0
 """A server may ask for a pause; one that asks for a day is broken, and is asked again sooner."""
 _RETRY_AFTER_DIGITS_MAX = 9
+ETAG_CHARS_MAX = 256
+"""A longer one is cut, and then never matches: that costs a round, no more."""
 
 
 _NOT_REACHED = (
@@ -65,6 +67,7 @@ class Reply:
     body: bytes
     retry_after_s: float | None = None
     """How long the server asks to be left alone (RFC 9110, 10.2.3; seconds only), bounded."""
+    etag: str = ""
 
 
 def make_http_client(
@@ -109,7 +112,8 @@ def exchange(http: httpx.Client, request: httpx.Request) -> Reply:
     content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     encoding = response.headers.get("content-encoding", "").strip().lower()
     pause = _retry_after(response.headers.get("retry-after", ""))
-    return Reply(response.status_code, content_type, _unpack(packed, encoding), pause)
+    etag = response.headers.get("etag", "")[:ETAG_CHARS_MAX]
+    return Reply(response.status_code, content_type, _unpack(packed, encoding), pause, etag)
 
 
 def _receive(response: httpx.Response, deadline: float) -> bytes:
