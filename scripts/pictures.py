@@ -49,7 +49,6 @@ MADE = {
     "link-queued-ja": ("ja", "link-queued"),
     "queue-ja": ("ja", "queue"),
     "conflict-ja": ("ja", "conflict"),
-    "conflict-replace-ja": ("ja", "conflict-replace"),
     "old-rows-ja": ("ja", "old-rows"),
     "server-trouble-ja": ("ja", "server-trouble"),
     "card-ja": ("ja", "card"),

@@ -32,6 +32,8 @@ _LINES = {
     Code.SERVER_DENIED: LineState.REFUSED,
     Code.SERVER_CLOCK: LineState.REFUSED,
     Code.SERVER_RETIRED: LineState.REFUSED,
+    Code.SERVER_COPIED: LineState.REFUSED,
+    Code.SERVER_BUSY: LineState.BUSY,
 }
 
 

@@ -26,7 +26,9 @@ class BackgroundLine:
     def line(self) -> tuple[LineState, float | None]:
         """The line as last seen, and for how many seconds it has been so."""
         view = self.background.view
-        return LineState(view.line.value), max(0.0, time.monotonic() - view.since)
+        busy = view.code is Code.SERVER_BUSY
+        state = LineState.BUSY if busy else LineState(view.line.value)
+        return state, max(0.0, time.monotonic() - view.since)
 
     def code(self) -> Code | None:
         """Why the last round did not come to its end; None where it did."""

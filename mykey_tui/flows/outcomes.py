@@ -170,6 +170,8 @@ class LineState(Enum):
     """Reached, and this counter was turned away."""
     BROKEN = "broken"
     """Reached, and the answer made no sense."""
+    BUSY = "busy"
+    """Reached, and told to wait: nothing is wrong, and nobody need do anything."""
 
 
 @dataclass(frozen=True, slots=True)

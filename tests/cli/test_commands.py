@@ -17,7 +17,7 @@ import pytest
 from mykey_tui.commands import lookup as lookup_command
 from mykey_tui.composition.running import RunningCounter
 from mykey_tui.domain.codes import Code
-from mykey_tui.domain.errors import ReaderError
+from mykey_tui.domain.errors import ReaderError, StoreError
 from mykey_tui.flows.desk_events import DeskEvent, LookedUp
 from mykey_tui.flows.outcomes import Stopped
 from mykey_tui.reader.card_file import CardFile, Fault, FaultName
@@ -287,6 +287,22 @@ def test_a_counter_for_real_cards_takes_no_card_from_a_file(
         )
     assert refused.value.code is Code.READER_SIMULATED
     assert told.outcome == Stopped(Code.READER_SIMULATED), "the screen's card too"
+
+
+def test_a_second_screen_on_one_home_is_refused_until_the_first_has_ended(
+    said: Any, enrolled: Any, tmp_path: Any
+) -> None:
+    home = enrolled()
+    reader = f"emulator:{tmp_path / 'slot.json'}"
+    settings = load_settings(home=str(home), reader=reader, environment={})
+    with closing(RunningCounter(settings)) as first, closing(RunningCounter(settings)) as second:
+        first.build(lambda event: None)
+        with pytest.raises(StoreError) as refused:
+            second.build(lambda event: None)
+        assert refused.value.code is Code.STORE_SCREEN
+        assert said("status", "--home", home, "--reader", reader, "--json").exit_code == 0
+        first.close()
+        assert second.build(lambda event: None).counter.status().unsent == 0
 
 
 def test_a_store_with_a_flipped_bit_is_said_to_be_broken_and_left_alone(

@@ -21,7 +21,7 @@ class Conflict:
 
     said: Any
     home: Path
-    where: tuple[str, ...]
+    where: tuple[object, ...]
     number: int
     first: str
     second: str
@@ -51,12 +51,14 @@ def conflict(said: Any, enrolled: Any, lay: Any, site: Any, tmp_path: Path) -> C
         said("sync", "--home", home)
     site.stop()
     for home, service_id in zip(homes, (first, second), strict=True):
-        where = ("--home", home, "--reader", reader, "--json")
-        linked = said("link", "--service-id", service_id, *where)
+        linked = said(
+            "link", "--service-id", service_id, "--home", home, "--reader", reader, "--json"
+        )
         assert linked.json["code"] == "S-QUEUED"
     site.start()
     for home in homes:
         said("sync", "--home", home)
+    where = ("--home", homes[1], "--reader", reader, "--json")
     (item,) = said("outbox", "list", "--home", homes[1], "--json").json["items"]
     assert (item["state"], item["code"]) == ("conflict", "S-DUP")
     return Conflict(said, homes[1], where, int(item["number"]), first, second)

@@ -9,6 +9,7 @@ import pytest
 
 from mykey_tui.card.connection import ReaderState
 from mykey_tui.domain.codes import Code
+from mykey_tui.domain.errors import ServerError
 from mykey_tui.domain.ids import ServiceId
 from mykey_tui.domain.service_id import ServiceIdFormat
 from mykey_tui.flows.card_detail import CardDetailFlow
@@ -22,12 +23,13 @@ from mykey_tui.simulated.foreign import Variant, driving_licence
 class _Line:
     def __init__(self) -> None:
         self.nudged = 0
+        self.trouble = Code.LINE_DOWN
 
     def line(self) -> Any:
         return LineState.DOWN, 12.0
 
     def code(self) -> Any:
-        return Code.LINE_DOWN
+        return self.trouble
 
     def nudge(self) -> None:
         self.nudged += 1
@@ -142,3 +144,25 @@ def test_the_export_is_private_and_written_over(counter: Any, bench: Any) -> Non
     assert first == second
     assert stat.S_IMODE(first.stat().st_mode) == 0o600
     assert first.read_text() == f"card {detail.serial}\n"
+
+
+def test_the_status_says_how_old_the_rows_are_and_what_that_means(bench: Any, counter: Any) -> None:
+    assert counter.status().age_code is None
+    bench.clock.pass_hours(30)
+    status = counter.status()
+    assert (status.age_code, round(status.revocation_age_seconds)) == (Code.ROWS_OLD, 30 * 3600)
+    assert status.line_code is Code.LINE_DOWN
+    bench.clock.pass_hours(50)
+    assert counter.status().age_code is Code.ROWS_STALE
+
+
+def test_a_counter_that_was_ended_has_no_status_but_that(counter: Any) -> None:
+    counter.line.trouble = Code.SERVER_RETIRED
+    with pytest.raises(ServerError) as ended:
+        counter.status()
+    assert ended.value.code is Code.SERVER_RETIRED
+
+
+def test_what_the_server_has_not_decided_is_unsent(bench: Any, counter: Any) -> None:
+    bench.linking.link(bench.identified(), ServiceId("789"))
+    assert (counter.status().unsent, counter.status().waiting) == (1, 1)
