@@ -99,8 +99,12 @@ def export_bundle(store: CounterStore, file: BinaryIO) -> Exported:
 
     Raises:
         BundleError: more than one file may hold.
+        ServerError: SERVER_DENIED at an enrolment that does not know the server's signature: it
+            could not believe the reply.
     """
     identity, known = store.identity, store.progress()
+    if identity.server_key is None:
+        raise ServerError(Code.SERVER_DENIED, "enrolled before the server signed")
     writer = BundleWriter(
         file,
         BundleHeader("export", token_bytes(_ID_LENGTH), str(identity.device_id)),

@@ -17,6 +17,7 @@ from mykey_tui.domain.errors import ServerError, StoreError
 from mykey_tui.store.counter_store import CounterStore
 from mykey_tui.store.home import Home
 from mykey_tui.store.retire import destroy
+from mykey_tui.sync import background
 from mykey_tui.sync.background import BackgroundSync, Line
 from mykey_tui.sync.retire import RetiredError
 from mykey_tui.wire.messages import PROBLEM_JSON, RETIRED_CONTEXT, SUSPENSION_CONTEXT, Problem
@@ -163,16 +164,35 @@ def test_what_the_server_signs_for_another_purpose_is_no_proof() -> None:
 
 def test_the_screens_thread_ends_and_goes_on_saying_why(site: Site, counter: Counter) -> None:
     site.retire(counter)
-    background = BackgroundSync(
+    thread = BackgroundSync(
         counter.store, counter.client, on_change=lambda: None, probe=lambda: True
     )
-    background.start()
+    thread.start()
     deadline = time.monotonic() + 20
-    while background._thread.is_alive() and time.monotonic() < deadline:
+    while thread._thread.is_alive() and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert not background._thread.is_alive()
-    assert (background.view.line, background.view.code) == (Line.REFUSED, Code.SERVER_RETIRED)
-    assert background.round_soon(1.0)
+    assert not thread._thread.is_alive()
+    assert (thread.view.line, thread.view.code) == (Line.REFUSED, Code.SERVER_RETIRED)
+    assert thread.round_soon(1.0)
+
+
+def test_a_counter_that_only_asks_for_news_ends_too(
+    site: Site, counter: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(background, "poll_seconds", lambda asked, random: 0.05)
+    thread = BackgroundSync(
+        counter.store, counter.client, on_change=lambda: None, probe=lambda: True
+    )
+    thread.start()
+    assert thread.round_soon(20.0)
+    assert thread.view.line is Line.UP
+    site.retire(counter)
+    deadline = time.monotonic() + 20
+    while thread._thread.is_alive() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert (thread.view.line, thread.view.code) == (Line.REFUSED, Code.SERVER_RETIRED)
+    assert not counter.store.home.database.exists()
+    assert not counter.store.home.key_file.exists()
 
 
 def test_an_end_that_was_cut_off_is_finished_by_the_next(tmp_path: Path) -> None:
