@@ -235,7 +235,12 @@ def _pull(round_: _Round, head: HeadReply | None) -> None:
     if head is not None and head.seq == known.cursor:
         round_.pulled.match = sink.finish(ScopeHead(head.seq, head.digest))
     else:
-        pull_log(client, round_.limits, sink, epoch, round_.pulled)
+        try:
+            pull_log(client, round_.limits, sink, epoch, round_.pulled)
+        except ResetError:
+            # Below the horizon, though the place is not: 0 is in every history.
+            store.begin_load(epoch=epoch, by_log=not able.snapshot)
+            raise
     _mend(round_, sink, epoch)
 
 

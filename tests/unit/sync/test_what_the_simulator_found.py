@@ -1,4 +1,4 @@
-"""Found by the simulator: a box that was once years ahead, and a row whose ID was renewed."""
+"""Faults that the simulator found (`tests/proofs`), each as small as it can be told."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import httpx
 import pytest
 
 from mykey_server.database import write
+from mykey_server.services.compaction import compact
+from mykey_server.services.feeds import LINKS
 from mykey_server.services.renewal import renew
 from mykey_tui.domain.errors import LineError
 from mykey_tui.domain.ids import SubjectCn
@@ -63,3 +65,20 @@ def test_a_first_load_takes_the_row_of_a_renewed_id(site: Site) -> None:
     write(site.core.engine, lambda connection: renew(connection, old, new))
     report = site.enrol(scope).sync()
     assert (report.digest, report.refused_rows) == ("match", 0)
+
+
+def test_a_counter_that_stood_before_everything_gets_past_a_compaction(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stands at 0, which every history has; the second page then lies below the horizon."""
+    monkeypatch.setattr("mykey_tui.sync.plan.PAGE_ROWS_MAX", 3)
+    monkeypatch.setattr("mykey_tui.sync.pull.STORE_ROWS", 1)
+    scope = site.add_provider()
+    late, busy = site.enrol(scope), site.enrol(scope)
+    assert late.sync().digest == "match"
+    for number in range(5):
+        busy.queue(number)
+    busy.sync()
+    compact(site.core.engine, LINKS, scope, below=5)
+    assert late.sync().digest == "match"
+    assert late.finds(4) == f"{4:010}"
