@@ -1,7 +1,7 @@
 """Transactions: one way to read, one to write, on embedded SQLite and on PostgreSQL.
 
 What differs between the two engines stands in `embedded.py` and `postgresql.py`; why these
-transactions are enough on both, in docs/adr/0013-postgresql.md.
+transactions are enough on both, in docs/adr/0020-postgresql.md.
 """
 
 from __future__ import annotations

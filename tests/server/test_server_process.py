@@ -33,7 +33,7 @@ KILLS = 3
 SEED = ("1C2410DF79DGEL", "07202002B")
 
 
-def mykey_server(database: Path, *arguments: str, code: int = 0) -> Any:
+def mykey_server(database: Path | str, *arguments: str, code: int = 0) -> Any:
     """Run one command; return its JSON."""
     done = subprocess.run(
         [PROGRAM, *arguments, "--db", str(database)],
@@ -49,7 +49,7 @@ def mykey_server(database: Path, *arguments: str, code: int = 0) -> Any:
 class Running:
     """A serving process."""
 
-    def __init__(self, database: Path, *arguments: str, log: Path) -> None:
+    def __init__(self, database: Path | str, *arguments: str, log: Path) -> None:
         self._log = log.open("ab")
         self.process = subprocess.Popen(
             [PROGRAM, "serve", "--listen", "127.0.0.1:0", "--db", str(database), *arguments],
@@ -90,7 +90,7 @@ def start(database: Path, tmp_path: Path) -> Iterator[Callable[..., Running]]:
         server.stop(signal.SIGKILL)
 
 
-def enrolled(database: Path, url: str) -> Counter:
+def enrolled(database: Path | str, url: str) -> Counter:
     """A counter of a new provider, enrolled over HTTP."""
     mykey_server(database, "provider", "add", "A-α1-0001", "--name", "図書館")
     code = mykey_server(database, "terminal", "code", "--provider", "A-α1-0001")["code"]

@@ -82,7 +82,7 @@ def redeem(
     """
     code = request.code.upper().translate(_READ_AS)
     name = safe(request.name, NAME_LENGTH_MAX)
-    if len(code) != CODE_LENGTH or not code.isascii() or not _is_usable(request.public_key):
+    if len(code) != CODE_LENGTH or set(code) - set(ALPHABET) or not _is_usable(request.public_key):
         return ProblemType.CODE_REFUSED
     # Locked: of two counters with one code at one moment, the second finds it used.
     row = connection.execute(

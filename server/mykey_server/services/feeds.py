@@ -107,7 +107,7 @@ class Feed:
     def lock(self, connection: Connection, scope: str) -> Head:
         """The same, and from here on no other writer in this scope until the commit.
 
-        Taken first: whatever is read after it stands still (docs/adr/0013-postgresql.md). On SQLite
+        Taken first: whatever is read after it stands still (docs/adr/0020-postgresql.md). On SQLite
         the transaction has the file alone anyway.
         """
         row = connection.execute(self._locked, {"scope": scope}).one()

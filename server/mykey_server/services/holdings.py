@@ -103,7 +103,9 @@ def read_holdings(
 ) -> Holdings:
     """Everything in the file that a batch over these tokens, service IDs and people may meet."""
     holdings = Holdings()
-    wanted = {"scope": scope, "tokens": list(set(tokens)), "sids": list(set(service_ids))}
+    # PostgreSQL cannot even be asked for a text with a NUL; no row holds one.
+    sids = {service_id for service_id in service_ids if "\0" not in service_id}
+    wanted = {"scope": scope, "tokens": list(set(tokens)), "sids": list(sids)}
     for row in connection.execute(_TOUCHED, wanted):
         held = _held(row)
         holdings.rows[held.row.token] = held

@@ -2,7 +2,7 @@
 
 The links themselves do not move. A person's row is updated first and its links are read after it,
 while a push reads the person before it writes a link: so of a link and a suspension at the same
-moment one sees the other (docs/adr/0013-postgresql.md).
+moment one sees the other (docs/adr/0020-postgresql.md).
 """
 
 from __future__ import annotations

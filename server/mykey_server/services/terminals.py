@@ -40,6 +40,8 @@ class Terminal:
 
 def find_terminal(connection: Connection, device_id: str) -> Terminal | None:
     """The counter of a device id, retired ones too."""
+    if "\0" in device_id:  # PostgreSQL cannot even be asked for it.
+        return None
     row = connection.execute(_TERMINAL, {"device_id": device_id}).one_or_none()
     if row is None:
         return None
