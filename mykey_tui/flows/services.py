@@ -62,7 +62,7 @@ class CounterPort(Protocol):
     """Everything but the card."""
 
     def status(self) -> Status:
-        """What the status line shows, now. Cheap: at most two indexed reads."""
+        """What the status line shows, now. Cheap: a few indexed reads."""
         ...
 
     def queue(self) -> Sequence[QueueItem]:

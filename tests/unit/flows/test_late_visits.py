@@ -28,6 +28,7 @@ class Echo:
 def calls(visits: DeskFlows, card: Any) -> dict[str, Any]:
     return {
         "lookup": visits.lookup(handover=False),
+        "confirm": visits.confirm(card),
         "service_card": visits.service_card(),
         "check_link": visits.check_link(card, SID),
         "link": visits.link(card, SID),
