@@ -29,8 +29,6 @@ from mykey_server.services.enrol import make_code
 from mykey_server.services.history import renew_epoch
 from mykey_server.services.site import open_site
 from mykey_server.tables.terminal import TERMINAL_ACTIVE, TERMINAL_RETIRED
-from mykey_server.tls import TlsError
-from mykey_server.tls_commands import pin_facts, run_tls
 from mykey_tui.domain.errors import AnchorsError, MalformedIdError
 from mykey_tui.domain.ids import ProviderId
 from mykey_tui.domain.service_id import ServiceIdFormat
@@ -47,7 +45,7 @@ def run_command(parsed: argparse.Namespace) -> int:
             _print(_ALONE[parsed.command](parsed))
             return DONE
         return _with_database(parsed)
-    except (admin.AdminRefusedError, TlsError) as error:
+    except admin.AdminRefusedError as error:
         _print({"refused": error.reason, "text": error.text})
         return REFUSED
     except MalformedIdError as error:
@@ -74,6 +72,21 @@ def _serve(parsed: argparse.Namespace) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(DONE)
+
+
+def _tls(parsed: argparse.Namespace) -> dict[str, Any]:
+    from mykey_server.tls_commands import run_tls  # noqa: PLC0415 - certificates, for these alone
+
+    return run_tls(parsed)
+
+
+def _pin(parsed: argparse.Namespace) -> dict[str, str]:
+    """What to read out beside a code; nothing where no folder was named."""
+    if parsed.tls is None:
+        return {}
+    from mykey_server.tls_commands import pin_of_folder  # noqa: PLC0415 - as above
+
+    return {"pin": pin_of_folder(parsed.tls)}
 
 
 def _bundle_import(parsed: argparse.Namespace) -> dict[str, Any]:
@@ -136,7 +149,7 @@ def _provider_list(engine: Engine, parsed: argparse.Namespace) -> Any:  # noqa: 
 
 
 def _terminal_code(engine: Engine, parsed: argparse.Namespace) -> Any:  # noqa: ANN401
-    pin = pin_facts(parsed)
+    pin = _pin(parsed)
     site = open_site(engine)
     provider_id = ProviderId.parse(parsed.provider)
     # A code that was committed and never told to anybody ends with its time.
@@ -178,7 +191,7 @@ def _link_list(engine: Engine, parsed: argparse.Namespace) -> Any:  # noqa: ANN4
 
 _ALONE: dict[str, Callable[[argparse.Namespace], Any]] = {
     "bundle": _bundle_import,
-    "tls": run_tls,
+    "tls": _tls,
 }
 """They open no database, or open it by themselves."""
 

@@ -29,7 +29,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from mykey_tui.domain.errors import MyKeyError
+from mykey_server.services.admin import AdminRefusedError
 from mykey_tui.domain.fingerprint import pin_of
 
 BEGIN = datetime(2020, 1, 1, tzinfo=UTC)
@@ -44,13 +44,8 @@ _PEM_BYTES_MAX = 64 * 1024
 _EVERYTHING = (ip_network("0.0.0.0/0"), ip_network("::/0"))
 
 
-class TlsError(MyKeyError):
-    """The folder cannot be made or used; `reason` is a stable name for scripts."""
-
-    def __init__(self, reason: str, text: str) -> None:
-        super().__init__(text)
-        self.reason = reason
-        self.text = text
+class TlsError(AdminRefusedError):
+    """The folder cannot be made or used."""
 
 
 @dataclass(frozen=True, slots=True)

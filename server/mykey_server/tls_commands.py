@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from mykey_server.tls import TlsFolder, TlsReport, make, renew, report
@@ -19,9 +20,9 @@ def run_tls(parsed: argparse.Namespace) -> dict[str, Any]:
     return _told(folder, report(folder))
 
 
-def pin_facts(parsed: argparse.Namespace) -> dict[str, str]:
-    """What to read out beside the code; nothing where no folder was named. Raises `TlsError`."""
-    return {} if parsed.tls is None else {"pin": report(TlsFolder(parsed.tls)).pin}
+def pin_of_folder(path: Path) -> str:
+    """What to read out beside a code. Raises `TlsError`."""
+    return report(TlsFolder(path)).pin
 
 
 def _told(folder: TlsFolder, found: TlsReport) -> dict[str, Any]:
