@@ -147,7 +147,8 @@ def _lines(
     lines.append(f"{catalog.text(f'status.reader.{status.reader.value}')}   {status.reader_name}")
     standing = standing_code(status)
     if standing is not None:
-        lines[1:1] = output.code_lines(standing, age_values(freshness))
+        # The next step is for the clerk at the screen.
+        lines[1:1] = output.code_lines(standing, age_values(freshness))[:2]
     return [*lines, f"mykey-tui {version('mykey-tui')}   {engine_version()}"]
 
 
