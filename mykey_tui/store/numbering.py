@@ -96,7 +96,7 @@ class Numbering(StoreBase):
             progress.change(connection, epoch=epoch)
 
     def journal_incarnations(self) -> Sequence[bytes]:
-        """Under which incarnations the journal has items that a reset would send again."""
+        """Under which incarnations the journal has items, the newest first."""
         with reading(self._engine) as connection:
             return _incarnations(connection)
 
@@ -109,7 +109,8 @@ class Numbering(StoreBase):
         Numbers are gapless, so a refused mutation that the server has lost would have to be sent
         again, and might now be accepted behind the back of a person who was told no. Where that is
         so, what comes after `last_mids` (newest number that the server has, by incarnation) is
-        numbered anew without it. None for a server that knows no origins: then it is sent again.
+        numbered anew without it. None for a server that knows no origins: then it is sent again, and
+        so it is for an incarnation that nobody asked about.
         """
         with writing(self._engine) as connection:
             _journal_to_queue(connection)
@@ -228,8 +229,8 @@ def _lost_behind_a_refusal(
 ) -> Sequence[StoredMutation]:
     """What waits and the server has lost, if a refused mutation lies among it; else nothing."""
     lost: list[StoredMutation] = []
-    for incarnation in _incarnations(connection):
-        behind = col(StoredMutation.number) > last_mids.get(incarnation, 0)
+    for incarnation, last_mid in last_mids.items():
+        behind = col(StoredMutation.number) > last_mid
         among = select(StoredMutation).where(StoredMutation.incarnation == incarnation, behind)
         lost.extend(Session(connection).exec(among))
     if all(row.state in _UNSENT for row in lost):
@@ -238,5 +239,7 @@ def _lost_behind_a_refusal(
 
 
 def _incarnations(connection: Connection) -> Sequence[bytes]:
-    found = connection.exec_driver_sql("SELECT DISTINCT incarnation FROM outbox")
+    found = connection.exec_driver_sql(
+        "SELECT incarnation FROM outbox GROUP BY incarnation ORDER BY max(mid) DESC"
+    )
     return [bytes(each) for each in found.scalars()]

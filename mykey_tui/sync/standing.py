@@ -19,7 +19,7 @@ from mykey_tui.wire.messages import (
 )
 
 INCARNATIONS_MAX = 50
-"""Of one journal: each is a copied file or a restored server. More are asked about in no reset."""
+"""Of one journal that a reset asks about: each was a copied file or a restored server."""
 
 
 def agree(
