@@ -97,6 +97,14 @@ class Cluster:
         """`immediate` is a crash: nothing is finished, nothing is written."""
         self._ctl("stop", "--mode", mode)
 
+    def dump(self, name: str, file: str) -> None:
+        """Write a database to a file in the folder."""
+        self._run("pg_dump", "--format=custom", f"--file={file}", "--dbname", self.url(name).text)
+
+    def load(self, file: Path, name: str) -> None:
+        """Read a dump into a database that is there and empty."""
+        self._run("pg_restore", "--no-owner", "--dbname", self.url(name).text, str(file))
+
     def promote(self) -> None:
         """Make a standby take writes."""
         self._ctl("promote")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import re
+import shutil
 import signal
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -129,6 +132,32 @@ def test_another_history_gets_another_epoch_and_all_processes_the_same_one(
     assert len(found) == PROCESSES
     assert len(set(found)) == 1
     assert found[0] != before
+
+
+def test_a_dump_that_is_loaded_elsewhere_has_the_same_rows_and_another_epoch(
+    url: PostgresUrl, postgresql: Cluster
+) -> None:
+    """The drill of docs/operations.md, into a cluster of its own."""
+    before = epoch_of(url)
+    mykey_server(url.text, "provider", "add", "A-1", "--name", "x")
+    (name,) = re.findall(r"mykey_\d+", url.text)
+    postgresql.dump(name, "drill.dump")
+    with tempfile.TemporaryDirectory(prefix="mykey-pg-") as folder:
+        other = Cluster(Path(folder))
+        other.create()
+        try:
+            other.execute("CREATE DATABASE drill")
+            Path(folder).chmod(0o755)
+            shutil.copy(postgresql.folder / "drill.dump", folder)
+            Path(folder, "drill.dump").chmod(0o644)
+            other.load(Path(folder, "drill.dump"), "drill")
+            drill = other.url("drill")
+            assert mykey_server(drill.text, "check")["ok"]
+            assert [row["alias"] for row in mykey_server(drill.text, "provider", "list")] == ["A-1"]
+            assert epoch_of(drill) != before
+        finally:
+            other.stop("immediate")
+    assert epoch_of(url) == before
 
 
 def test_a_running_server_notices_when_its_connections_were_cut(url: PostgresUrl) -> None:
