@@ -144,7 +144,7 @@ def _line(output: Output, item: QueueItem) -> str:
         _state(output, item),
     ]
     if item.masked_other is not None:
-        words.append(item.masked_other)
+        words.append(output.catalog.text("cli.outbox.other", number=item.masked_other))
     if item.age_seconds is not None:
         words.append(output.catalog.text("cli.minutes", count=round(item.age_seconds / 60)))
     return "  ".join(words)

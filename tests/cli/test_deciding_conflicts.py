@@ -69,7 +69,9 @@ def test_both_numbers_of_a_conflict_are_listed_masked(conflict: Conflict) -> Non
     (item,) = answer.json["items"]
     assert item["service_id"] == "******" + conflict.second[-4:]
     assert item["other_service_id"] == "*****" + conflict.first[-4:]
-    assert conflict.first not in answer.out
+    told = conflict.said("outbox", "list", "--home", conflict.home)
+    assert f"server has *****{conflict.first[-4:]}" in told.out
+    assert conflict.first not in answer.out + told.out
     assert conflict.second not in answer.out
 
 

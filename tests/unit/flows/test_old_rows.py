@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -182,6 +183,32 @@ def test_the_desk_confirms_on_its_own_thread_with_the_card_gone(
     event = watcher.until(LookedUp)
     assert isinstance(event.outcome, Found)
     assert bench.till.got == ["ABCDEFGHI"]
+
+
+def test_the_next_card_is_looked_up_after_the_confirmation_of_the_last(
+    bench: Any, desk: Desk, watcher: Any
+) -> None:
+    linked(bench)
+    bench.clock.pass_hours(30)
+    outcome = bench.lookup.run()
+    desk.expect_lookup()
+    desk.confirm_lookup(outcome.card)
+    desk.start()
+    assert isinstance(watcher.until(LookedUp).outcome, Found)
+    assert isinstance(watcher.until(LookedUp).outcome, Unconfirmed)
+    assert bench.till.got == ["ABCDEFGHI"]
+
+
+def test_another_screen_calls_a_confirmation_off(bench: Any, desk: Desk, watcher: Any) -> None:
+    linked(bench)
+    bench.clock.pass_hours(30)
+    outcome = bench.lookup.run()
+    desk.confirm_lookup(outcome.card)
+    desk.expect_nothing()
+    desk.start()
+    with pytest.raises(queue.Empty):
+        watcher.until(LookedUp, seconds=0.3)
+    assert bench.till.got == []
 
 
 def test_a_confirmation_that_meets_a_bug_says_so(
