@@ -15,6 +15,7 @@ from mykey_tui.domain.codes import Code
 from mykey_tui.domain.digest import EMPTY_DIGEST
 from mykey_tui.domain.errors import LineError, ServerError
 from mykey_tui.domain.link import LinkStatus
+from mykey_tui.store.counter_store import CounterStore
 from mykey_tui.wire.messages import MSGPACK, SUSPENSION_CONTEXT, SuspensionState
 
 Send = Callable[[], httpx.Response]
@@ -221,3 +222,20 @@ def test_a_state_that_is_only_signed_anew_costs_no_write(site: Any, linked: Any)
     site.clock.offset = linked.clock.offset
     linked.sync()
     assert linked.store.suspension_head().issued_at > before.issued_at
+
+
+def test_a_counter_enrolled_before_servers_signed_learns_the_key_once(
+    site: Any, linked: Any
+) -> None:
+    with linked.store._engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE identity SET server_key = NULL")
+    linked.store.close()
+    again = site.counter(CounterStore.open(linked.store.home), linked.clock)
+    assert again.store.identity.server_key is None
+    again.sync()
+    assert again.store.identity.server_key == site.core.site.server_key
+    assert again.store.server_key(b"another key that is told later  ") == site.core.site.server_key
+    again.store.close()
+    third = CounterStore.open(linked.store.home)
+    assert third.identity.server_key == site.core.site.server_key
+    third.close()
