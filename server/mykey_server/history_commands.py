@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from mykey_server.database import reading, write
+from mykey_server.database import UNIQUE_VIOLATION, reading, write
 from mykey_server.services import admin, backups
 from mykey_server.services.compaction import compact
 from mykey_server.services.feeds import LINKS, SUSPENSIONS
@@ -66,7 +66,11 @@ def suspend_list(engine: Engine, parsed: argparse.Namespace) -> Any:  # noqa: AN
 def renew_one(engine: Engine, parsed: argparse.Namespace) -> Any:  # noqa: ANN401 - any JSON
     """`renew`: carry the links of one CN over to another."""
     old, new = SubjectCn.parse(parsed.old_cn), SubjectCn.parse(parsed.new_cn)
-    return {"moved": write(engine, lambda connection: renew(connection, old, new))}
+    # Unique: a counter may register the new card at this moment.
+    moved = write(
+        engine, lambda connection: renew(connection, old, new), retry_also=UNIQUE_VIOLATION
+    )
+    return {"moved": moved}
 
 
 def compact_scope(engine: Engine, parsed: argparse.Namespace) -> Any:  # noqa: ANN401 - any JSON

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
+from sqlalchemy import event
 
 from mykey_server.database import open_database, write
 from mykey_server.services import backups
@@ -161,3 +163,25 @@ async def test_compaction_does_not_forget_a_verdict(server: Server, counter: Cou
     compact(server.core.engine, LINKS, counter.scope, below=2)
     again = await counter.push(*items)
     assert [item.verdict for item in again.items] == [item.verdict for item in first.items]
+
+
+async def test_a_row_that_is_linked_again_while_tombstones_go_stays(
+    server: Server, counter: Counter
+) -> None:
+    await linked_and_removed(counter)
+    engine = server.core.engine
+
+    def link_again(_: object, cursor: Any, statement: str, *rest: object) -> None:
+        """As another process may between the look and the deletion."""
+        del rest
+        if statement.startswith("DELETE FROM link"):
+            cursor.execute(
+                "UPDATE link SET status = 0, service_id = 'AGAIN', seq = 99 WHERE seq = 11"
+            )
+
+    event.listen(engine, "before_cursor_execute", link_again)
+    try:
+        compact(engine, LINKS, counter.scope, below=15)
+    finally:
+        event.remove(engine, "before_cursor_execute", link_again)
+    assert "AGAIN" in {row[2] for row in (await counter.page(after=0)).rows}

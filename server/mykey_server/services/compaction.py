@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Engine, delete, func, select, update
+from sqlalchemy import Connection, Engine, and_, delete, func, select, update
 
 from mykey_server.database import write
 from mykey_server.services.admin import AdminRefusedError
@@ -39,14 +39,14 @@ def compact(engine: Engine, feed: Feed, scope: str, *, below: int) -> Compacted:
     """
     horizon = write(engine, lambda connection: _move_horizon(connection, feed, scope, below))
     rows, places = feed.rows.c, feed.places.c
-    old_rows = select(rows.token).where(
-        rows.scope == scope, rows.status == LinkStatus.REMOVED.value, rows.seq <= horizon
-    )
+    is_old = and_(rows.scope == scope, rows.status == LinkStatus.REMOVED.value, rows.seq <= horizon)
+    old_rows = select(rows.token).where(is_old)
     old_places = select(places.seq).where(places.scope == scope, places.seq < horizon)
 
     def forget_rows(connection: Connection) -> int:
         tokens = connection.execute(old_rows.limit(ROWS_PER_TRANSACTION)).scalars().all()
-        connection.execute(delete(feed.rows).where(rows.scope == scope, rows.token.in_(tokens)))
+        # Still old: between the two another process may have linked the token again.
+        connection.execute(delete(feed.rows).where(is_old, rows.token.in_(tokens)))
         return len(tokens)
 
     def forget_places(connection: Connection) -> int:
