@@ -31,20 +31,27 @@ class Before:
 def read_before(connection: Connection, request: PushRequest, items: Iterable[PushItem]) -> Before:
     """Look the old numbers of these items up. A number with another content is another act."""
     before = Before()
-    for item in items:
-        origin = item.origin
-        if origin is None or origin.op != item.op:
-            continue
-        mids = {origin.mid, origin.mid - 1}
-        known = read_under(connection, request.device, origin.incarnation, mids)
-        stored = known.get(origin.mid)
-        if stored is None or not _is_same(item, origin, stored, known.get(origin.mid - 1)):
-            continue
-        if stored.decision in {APPLIED, ALREADY}:
-            before.settled[item.mid] = stored.decision
-        elif stored.decision == HELD:
-            before.held.append(origin)
+    for incarnation, comers in _by_incarnation(items).items():
+        mids = {mid for origin, _ in comers for mid in (origin.mid, origin.mid - 1)}
+        known = read_under(connection, request.device, incarnation, mids)
+        for origin, item in comers:
+            stored = known.get(origin.mid)
+            if stored is None or not _is_same(item, origin, stored, known.get(origin.mid - 1)):
+                continue
+            if stored.decision in {APPLIED, ALREADY}:
+                before.settled[item.mid] = stored.decision
+            elif stored.decision == HELD:
+                before.held.append(origin)
     return before
+
+
+def _by_incarnation(items: Iterable[PushItem]) -> dict[bytes, list[tuple[Origin, PushItem]]]:
+    """The items that are the same act as under their old number: one look for each old file."""
+    found: dict[bytes, list[tuple[Origin, PushItem]]] = {}
+    for item in items:
+        if item.origin is not None and item.origin.op == item.op:
+            found.setdefault(item.origin.incarnation, []).append((item.origin, item))
+    return found
 
 
 def _is_same(item: PushItem, origin: Origin, stored: Known, before: Known | None) -> bool:
