@@ -14,8 +14,8 @@ demo: setup                   # everything on one machine: server, two counters'
 test: setup
 	$(PY)/pytest $(ARGS)
 
-soak: setup                   # the proofs of tests/proofs at full length; MYKEY_SOAK=0.1 is a tenth
-	MYKEY_SOAK=$${MYKEY_SOAK:-1} nice $(PY)/pytest -s tests/proofs $(ARGS)
+soak: setup                   # the proofs at full length; MYKEY_SOAK=0.1 is a tenth
+	MYKEY_SOAK=$${MYKEY_SOAK:-1} nice $(PY)/pytest -s tests/proofs tests/server/test_postgresql_proofs.py $(ARGS)
 
 check: lint types imports test
 

@@ -30,6 +30,10 @@ class CannotRunError(Exception):
     """PostgreSQL cannot run here; the text says why, for the skip."""
 
 
+class ProgramFailedError(Exception):
+    """One of its programs failed, with the last lines of what it said."""
+
+
 def programs() -> Path:
     """The folder of the newest server's programs. Raises `CannotRunError`."""
     found = [folder.parent for folder in _PROGRAMS.glob("*/bin/initdb")]
@@ -72,12 +76,15 @@ class Cluster:
             os.chown(folder, user.pw_uid, user.pw_gid)
 
     def create(self) -> None:
-        """Make the cluster's files and start it."""
-        self._run(
-            "initdb", "--username", ROLE, "--auth=trust", "--encoding=UTF8", "--locale=C",
-            "--no-instructions", "--no-sync", "--pgdata", str(self._data),
-        )  # fmt: skip
-        self.start()
+        """Make the cluster's files and start it. Raises `CannotRunError`."""
+        try:
+            self._run(
+                "initdb", "--username", ROLE, "--auth=trust", "--encoding=UTF8", "--locale=C",
+                "--no-instructions", "--no-sync", "--pgdata", str(self._data),
+            )  # fmt: skip
+            self.start()
+        except ProgramFailedError as error:
+            raise CannotRunError(str(error)) from error
 
     def copy(self, primary: Cluster) -> None:
         """Become a standby of a running cluster, and start."""
@@ -141,4 +148,4 @@ class Cluster:
                 for name in ("run.log", "log")
                 if (self.folder / name).exists()
             )
-            raise CannotRunError(f"{program} {arguments[0]} failed: {said}")
+            raise ProgramFailedError(f"{program} {arguments[0]} failed: {said}")

@@ -1,21 +1,21 @@
 """What PostgreSQL must not do to us, on a real one: lose a row, double one, or show a gap.
 
-`MYKEY_SOAK_SECONDS` sets how long the runs under load last (default: a few seconds in all).
+Short in `make test`, minutes under load in `make soak`.
 """
 
 from __future__ import annotations
 
-import os
 import random
 import tempfile
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import psycopg
 import pytest
 from sqlalchemy import Connection, Engine, select, text
@@ -23,7 +23,8 @@ from sqlalchemy.exc import DBAPIError
 
 from mykey_server.app import create_app
 from mykey_server.core import Core, open_core
-from mykey_server.database import is_passing, reading, write
+from mykey_server.database import is_passing, open_database, reading, write
+from mykey_server.migrations import migrate
 from mykey_server.services.feeds import LINKS, Change, Feed, Head
 from mykey_server.services.intake import take
 from mykey_server.services.publish import page_after
@@ -33,11 +34,12 @@ from mykey_server.services.terminals import find_terminal
 from mykey_server.settings import PostgresUrl, Settings
 from mykey_server.tables.base import table_of
 from mykey_server.tables.terminal import MutationTable
-from mykey_tui.wire.messages import ItemVerdict, PushItem
+from mykey_tui.wire.messages import ItemVerdict, Problem, PushItem
 from tests.postgres.cluster import STANDBY, CannotRunError, Cluster
+from tests.proofs.length import Figures, length
 from tests.server.conftest import NOT_HERE, ORIGIN, POSTGRESQL_ONLY, Counter, Server, TestClock
 
-SECONDS = float(os.environ.get("MYKEY_SOAK_SECONDS", "1.5"))
+LOAD_SECONDS = length(short=2, long=120)
 SCOPES = 3
 WRITERS = 8
 STATEMENTS_MAX = 60
@@ -196,12 +198,15 @@ async def test_eight_writers_and_a_tailing_reader_see_every_row_without_a_gap(
 ) -> None:
     engine = server.core.engine
     tails = [Tail(engine, f"A-{number}") for number in range(SCOPES)]
-    assert run_all(writers, lambda: tail(tails, SECONDS)) == []
+    figures = Figures("postgresql-tail")
+    assert run_all(writers, lambda: tail(tails, LOAD_SECONDS)) == []
     for one in tails:
         one.pull()
         assert one.missing() == []
     assert all(len(writer.acknowledged) > 1 for writer in writers)
     check_nothing_lost_or_doubled(engine, writers)
+    acts = sum(len(writer.acknowledged) for writer in writers)
+    figures.say(writers=WRITERS, scopes=SCOPES, acts=acts, never_seen=0, gaps=0)
 
 
 @POSTGRESQL_ONLY
@@ -342,6 +347,19 @@ async def test_a_fault_at_any_statement_of_a_push_changes_nothing_of_its_outcome
     assert [finding for finding in self_check(engine) if not finding.ok] == []
 
 
+@POSTGRESQL_ONLY
+@pytest.mark.parametrize("strike", [serialization_failure, broken_line])
+async def test_the_sweep_would_find_a_server_that_does_not_try_again(
+    counter: Counter, strike: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mykey_server.database.TRIES_MAX", 1)
+    core = counter.server.core
+    writer = Writer(core, counter, CNS[0])
+    with fault_at(core.engine, 2, strike), pytest.raises(DBAPIError):
+        writer.push(counter.link(CNS[0], "A1"))
+    assert stored_mids(core.engine, writer) == []
+
+
 @pytest.fixture
 def pair() -> Iterator[tuple[Cluster, Cluster]]:
     """A primary and its synchronous standby."""
@@ -364,36 +382,77 @@ def pair() -> Iterator[tuple[Cluster, Cluster]]:
                 cluster.stop("immediate")
 
 
+async def test_a_database_that_is_down_says_come_again_and_is_found_again(
+    pair: tuple[Cluster, Cluster],
+) -> None:
+    primary, standby = pair
+    standby.stop("immediate")
+    primary.execute("ALTER SYSTEM RESET synchronous_standby_names")
+    primary.execute("SELECT pg_reload_conf()")
+    primary.execute("CREATE DATABASE mykey")
+    async with serving(primary.url("mykey")) as server:
+        counter = await server.enrol(server.add_provider("A-1"))
+        item = counter.link(CNS[0], "A1")
+        primary.stop("immediate")
+        for answer in (
+            await counter.send("GET", f"/v1/heads?scope={counter.scope}"),
+            await counter.try_push(counter.batch([item])),
+        ):
+            problem = msgspec.json.decode(answer.content, type=Problem)
+            assert (answer.status_code, problem.type) == (503, "busy")
+            assert "retry-after" in answer.headers
+        primary.start()
+        verdicts = [await counter.try_push(counter.batch([item])) for _ in range(3)]
+        assert verdicts[-1].status_code == 200
+        assert [row["service_id"] for row in server.links()] == ["A1"]
+
+
+@asynccontextmanager
+async def serving(url: PostgresUrl) -> AsyncIterator[Server]:
+    """A server on a database that has no tables yet."""
+    engine = open_database(url)
+    migrate(engine)
+    engine.dispose()
+    clock = TestClock()
+    app = create_app(Settings(database=url), clock)
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as client:
+        try:
+            yield Server(app, app.state.core, clock, client)
+        finally:
+            app.state.core.close()
+
+
 async def test_a_primary_that_dies_under_load_loses_nothing_and_doubles_nothing(
     pair: tuple[Cluster, Cluster],
 ) -> None:
     primary, standby = pair
     primary.execute("CREATE DATABASE mykey")
     both = PostgresUrl(f"postgresql:///mykey?host={primary.folder},{standby.folder}&user=mykey")
-    mykey_server_migrate(both)
-    app = create_app(Settings(database=both), TestClock())
-    core: Core = app.state.core
-    transport = httpx.ASGITransport(app=app)
-    async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as client:
-        server = Server(app, core, core.clock, client)  # type: ignore[arg-type]
+    async with serving(both) as server:
         scopes = [server.add_provider(f"A-{number}") for number in range(SCOPES)]
         writers = [
-            Writer(core, await server.enrol(scopes[number % SCOPES]), cn)
+            Writer(server.core, await server.enrol(scopes[number % SCOPES]), cn)
             for number, cn in enumerate(CNS)
         ]
+        check_failover(server.core, writers, primary, standby)
+
+
+def check_failover(core: Core, writers: list[Writer], primary: Cluster, standby: Cluster) -> None:
     with reading(core.engine) as connection:
         before = read_epoch(connection)
     (in_sync,) = primary.execute("SELECT count(*) FROM pg_stat_replication WHERE sync_state='sync'")
     assert in_sync == (1,)
+    figures = Figures("postgresql-failover")
     told_before = 0
 
     def fail_over() -> None:
         nonlocal told_before
-        time.sleep(SECONDS)
+        time.sleep(LOAD_SECONDS)
         primary.stop("immediate")
         told_before = sum(len(writer.acknowledged) for writer in writers)
         standby.promote()
-        time.sleep(max(SECONDS, 2))
+        time.sleep(LOAD_SECONDS)
 
     assert run_all(writers, fail_over) == []
     told = sum(len(writer.acknowledged) for writer in writers)
@@ -402,17 +461,8 @@ async def test_a_primary_that_dies_under_load_loses_nothing_and_doubles_nothing(
     with reading(core.engine) as connection:
         after = read_epoch(connection)
     assert after != before
-    other = open_core(Settings(database=both), core.clock)  # Another process finds the same one.
+    other = open_core(core.settings, core.clock)  # Another process finds the same one.
     with reading(other.engine) as connection:
         assert read_epoch(connection) == after
+    figures.say(told=told, told_before=told_before, lost=0, doubled=0)
     other.close()
-    core.close()
-
-
-def mykey_server_migrate(url: PostgresUrl) -> None:
-    from mykey_server.database import open_database
-    from mykey_server.migrations import migrate
-
-    engine = open_database(url)
-    migrate(engine)
-    engine.dispose()
