@@ -44,7 +44,7 @@ def test_no_history_loses_or_doubles_an_acknowledged_registration(
     template: Path, tmp_path: Path
 ) -> None:
     figures = Figures("histories")
-    drawn = seeds(short=30, long=1000)
+    drawn = seeds(short=25, long=1000)
     deeds = run_all(drawn, tmp_path, template)
     figures.say(histories=len(drawn), first=drawn[0], last=drawn[-1], registrations=deeds)
     assert deeds > len(drawn)

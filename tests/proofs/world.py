@@ -32,6 +32,7 @@ from mykey_server.services.selfcheck import self_check
 from mykey_server.services.site import open_site
 from mykey_server.settings import Settings
 from mykey_tui.domain.clock import SystemClock
+from mykey_tui.domain.digest import EMPTY_DIGEST
 from mykey_tui.domain.ids import LookupToken, ProviderId, ServiceId, SubjectCn
 from mykey_tui.domain.service_id import ServiceIdFormat
 from mykey_tui.domain.tokens import default_token
@@ -309,6 +310,8 @@ class ServerState:
     """By person."""
     seq: int
     """Of the provider's scope."""
+    places: set[tuple[int, bytes]]
+    """Of the provider's history."""
 
     @property
     def applied(self) -> int:
@@ -325,6 +328,7 @@ def read_server(file: Path) -> ServerState:
             ).all()
             rows = list(admin.list_links(connection, None))
             seq = connection.exec_driver_sql("SELECT seq FROM scope").scalar()
+            places = connection.exec_driver_sql("SELECT seq, digest FROM scope_history").all()
     finally:
         engine.dispose()
     return ServerState(
@@ -332,6 +336,7 @@ def read_server(file: Path) -> ServerState:
         verdicts={(d, bytes(i), m): (v, k) for d, i, m, v, k in verdicts},
         service_ids=service_ids_of(rows),
         seq=int(seq or 0),
+        places={(0, EMPTY_DIGEST)} | {(seq, bytes(digest)) for seq, digest in places},
     )
 
 

@@ -13,6 +13,7 @@ from typing import TypeVar
 from mykey_tui.domain.errors import LineError, MyKeyError
 from mykey_tui.domain.link import LinkStatus
 from mykey_tui.store.outbox import Operation
+from mykey_tui.store.tables import MutationState
 from tests.proofs.simulator.tools import Crash, TrueClock, clock_ahead
 from tests.proofs.simulator.wire import ViolationError, Wire
 from tests.proofs.world import Counter, Line, Server, person, token_of
@@ -82,6 +83,7 @@ class History:
         self.frozen: set[str] = set()
         """Nobody touches these people any more: what they should be is not certain."""
         self.backups: list[Backup] = []
+        self.rolled_back = False
         self.durable = 0
         """The backup that the server was told is safe: none older is ever put back."""
         self.boxes: list[Box] = []
@@ -130,6 +132,31 @@ class History:
             cn = self.dice.choice(linked)
             self._do(number, "unlink", cn, box.counter.finds(cn) or "")
 
+    def decide_conflict(self) -> None:
+        """Somebody looks at a refused link: keep what stands there, or replace it."""
+        number, box = self.some_box()
+        lines = [q for q in box.counter.store.queue() if q.state is MutationState.CONFLICT]
+        if not lines:
+            return
+        line = self.dice.choice(lines)
+        deed = next(deed for deed in self.deeds if deed.service_id == line.service_id.text)
+        if self.dice.random() < 0.5:
+            box.counter.store.resolve(line.mid)
+            self.give_up(deed.cn, counter=number)
+            self.tell(f"{line.service_id.text} given up at {number}")
+            return
+        done = self.turn(number, lambda counter: counter.store.replace_conflict(line.mid))
+        self.tell(f"{line.service_id.text} replaces what stands, at {number}: {done}")
+        if done is not None:
+            self.give_up(deed.cn)
+            self.deeds.append(Deed(number, "link", deed.cn, deed.service_id))
+
+    def give_up(self, cn: str, *, counter: int | None = None) -> None:
+        """A person decided that what was done with `cn` (at one counter) need not stand."""
+        for deed in self.deeds:
+            if deed.cn == cn and counter in (None, deed.counter):
+                deed.required = False
+
     def _do(self, number: int, op: Operation, cn: str, service_id: str) -> None:
         if cn in self.frozen:
             return
@@ -142,6 +169,11 @@ class History:
         """A round on a line that is as bad as this history has it."""
         self.wire.loss = self.dice.choice((0.0, 0.1, 0.3))
         self.wire.loss_after_push = self.dice.choice((0.0, 0.3))
+        self.round(self.dice.randrange(len(self.boxes)))
+
+    def reconcile_without_pull(self) -> None:
+        """The line goes between the reply to the push and the pull: acknowledged, and not seen."""
+        self.wire.loss, self.wire.loss_after_push = 0.0, 1.0
         self.round(self.dice.randrange(len(self.boxes)))
 
     def reconcile_and_crash(self) -> None:
@@ -166,14 +198,17 @@ class History:
         if isinstance(self.stopped_by, LineError):
             self.check_suspensions(number)
 
-    def round(self, number: int) -> bool:
-        """One round; what holds after every round is looked at. Whether it came to its end."""
+    def round(self, number: int, *, moved: bool = False) -> bool:
+        """One round; what holds after every round is looked at. Whether it came to its end.
+
+        `moved`: the server becomes another one meanwhile, and the next round must show that.
+        """
         self.wire.new_turn()
         report = self.turn(number, Counter.sync)
         said = report.digest if report else repr(self.stopped_by or "crash")
         self.tell(f"round of {number}: {said}")
         self._check_position(number)
-        if report is not None:
+        if report is not None and not moved:
             self.check_suspensions(number)
         return report is not None and report.digest == "match"
 

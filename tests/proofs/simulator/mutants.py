@@ -121,7 +121,13 @@ MUTANTS = {
         keeps_no_mark, WORK | {operator.back_up: 1, operator.roll_back_without_sign: 2}
     ),
     "places compared only before a pull": Mutant(
-        compares_only_before_a_pull, WORK | {operator.back_up: 1, operator.roll_back_in_a_round: 2}
+        compares_only_before_a_pull,
+        WORK
+        | {
+            History.reconcile_without_pull: 5,
+            operator.back_up: 3,
+            operator.roll_back_in_a_round: 3,
+        },
     ),
     "verdicts not remembered": Mutant(forgets_what_it_decided, WORK | {History.remove: 2}),
     "cursor apart from its page": Mutant(

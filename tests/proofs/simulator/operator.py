@@ -84,16 +84,26 @@ def roll_back_without_sign(history: History) -> None:
 
 def roll_back_in_a_round(history: History) -> None:
     """It comes back after a counter has compared places, and before that counter's push."""
-    if history.backups:
-        history.wire.loss = history.wire.loss_after_push = 0.0
-        history.wire.before_push = lambda: _put_back(history, with_sign=False)
-        history.round(history.dice.randrange(len(history.boxes)))
-        history.wire.before_push = None
+    if not history.backups:
+        return
+    number, box = history.some_box()
+
+    def befall() -> bool:
+        _put_back(history, with_sign=False)
+        known = box.counter.store.progress()
+        places = {(at.seq, at.digest) for at in (known.position, known.mark) if at is not None}
+        return places <= read_server(history.server.file).places
+
+    history.wire.loss = history.wire.loss_after_push = 0.0
+    history.wire.before_push = befall
+    history.round(number, moved=True)
+    history.wire.before_push = None
 
 
 def _put_back(history: History, *, with_sign: bool) -> None:
     number = history.dice.randrange(history.durable, len(history.backups))
     backup = history.backups[number]
+    history.rolled_back = True
     history.server.stop()
     for leftover in history.server.file.parent.glob(history.server.file.name + "-*"):
         leftover.unlink()

@@ -18,7 +18,9 @@ Action: TypeAlias = Callable[[History], None]
 ACTIONS: dict[Action, int] = {
     History.register: 26,
     History.remove: 6,
+    History.decide_conflict: 4,
     History.reconcile: 26,
+    History.reconcile_without_pull: 4,
     History.reconcile_and_crash: 10,
     History.reconcile_with_trouble: 4,
     History.reconcile_stuck: 4,

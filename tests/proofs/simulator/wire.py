@@ -32,8 +32,9 @@ class Wire:
         self.stuck = False
         """No push gets through; everything else does."""
         self.gone = False
-        self.before_push: Callable[[], None] | None = None
-        """What befalls the server between a counter's comparing and its next push; once."""
+        self.before_push: Callable[[], bool] | None = None
+        """What befalls the server between a counter's comparing and its next push; once. Returns
+        whether the server's history still has the places that the counter knows."""
         self.verdicts: dict[MutationId, tuple[str, str | None]] = {}
         self.told: set[tuple[int, bytes]] = {(0, bytes(16))}
         """Places that the server told a counter of as complete: a head, or the last page's."""
@@ -52,7 +53,8 @@ class Wire:
             raise httpx.ReadError("the line is gone")
         if is_push and self.before_push is not None:
             befall, self.before_push = self.before_push, None
-            befall()
+            if not befall():
+                return self._refused(send())
         roll = self._dice.random() / self.loss if self.loss else 1.0
         if roll < 0.35:
             raise httpx.ReadError("lost before it reached the server")
@@ -63,6 +65,12 @@ class Wire:
             raise httpx.ReadError("the reply is lost")
         if is_push and self._dice.random() < self.loss_after_push:
             self.gone = True
+        return answer
+
+    def _refused(self, answer: httpx.Response) -> httpx.Response:
+        """A push is compared with the history before anything of it is applied."""
+        if answer.status_code == 200:
+            raise ViolationError("a push was applied to a history that its counter does not know")
         return answer
 
     def forget_all_but(self, stored: set[MutationId]) -> None:
