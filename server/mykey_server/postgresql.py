@@ -6,6 +6,7 @@ Whichever host of the URL takes writes is used, so that a promoted standby is fo
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -34,6 +35,30 @@ _LIMITS = "-c statement_timeout=15s -c lock_timeout=5s -c idle_in_transaction_se
 _DURABLE = "-c synchronous_commit=on"
 """Last, so that nothing overrides it: what was acknowledged is on the disk, and on the synchronous
 standby's where one is named."""
+# The timeline of the log that is written now: pg_control_checkpoint() still says the old one for a
+# while after a promotion.
+_HISTORY = """
+SELECT (SELECT system_identifier::text FROM pg_control_system()),
+       left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)
+"""
+# One statement compares and sets: of many that ask at once, one draws the epoch.
+_RENEW = """
+UPDATE site SET epoch = %(epoch)s, cluster = %(cluster)s, branch = %(branch)s
+WHERE cluster IS DISTINCT FROM %(cluster)s OR branch IS DISTINCT FROM %(branch)s
+"""
+_NOT_TOLD = (
+    psycopg.errors.UndefinedFunction,
+    psycopg.errors.FeatureNotSupported,
+    psycopg.errors.InsufficientPrivilege,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What PostgreSQL calls the line of changes that a connection writes to."""
+
+    cluster: str
+    branch: int
 
 
 def open_postgresql(url: PostgresUrl) -> Engine:
@@ -71,3 +96,29 @@ def _conninfo(url: PostgresUrl) -> str:
         "target_session_attrs": "read-write",
     }
     return make_conninfo("", **settings)
+
+
+def read_history(connection: psycopg.Connection) -> History | None:
+    """The history that this connection writes to; None where it is not told."""
+    try:
+        row = connection.execute(_HISTORY).fetchone()
+    except _NOT_TOLD:
+        row = None
+    connection.rollback()
+    return None if row is None else History(row[0], int(row[1], 16))
+
+
+def adopt_history(connection: psycopg.Connection, epoch: str) -> None:
+    """Let this be the epoch if the one that is there was drawn in another history."""
+    history = read_history(connection)
+    if history is None:
+        return
+    connection.execute(
+        _RENEW,
+        {
+            "epoch": epoch,
+            "cluster": history.cluster,
+            "branch": history.branch,
+        },
+    )
+    connection.commit()

@@ -9,9 +9,8 @@ restored SQLite file: there the operator says it (`mykey-server epoch renew`).
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import psycopg
 from sqlalchemy import Connection, Engine, event, update
 from sqlmodel import col
 
@@ -19,30 +18,8 @@ from mykey_server.database import is_embedded
 from mykey_server.services.site import EPOCH_BYTES
 from mykey_server.tables.site import SiteTable
 
-# The timeline of the log that is written now: pg_control_checkpoint() still says the old one for a
-# while after a promotion.
-_HISTORY = """
-SELECT (SELECT system_identifier::text FROM pg_control_system()),
-       left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)
-"""
-# One statement compares and sets: of many that ask at once, one draws the epoch.
-_RENEW = """
-UPDATE site SET epoch = %(epoch)s, cluster = %(cluster)s, branch = %(branch)s
-WHERE cluster IS DISTINCT FROM %(cluster)s OR branch IS DISTINCT FROM %(branch)s
-"""
-_NOT_TOLD = (
-    psycopg.errors.UndefinedFunction,
-    psycopg.errors.FeatureNotSupported,
-    psycopg.errors.InsufficientPrivilege,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class History:
-    """What PostgreSQL calls the line of changes that a connection writes to."""
-
-    cluster: str
-    branch: int
+if TYPE_CHECKING:
+    import psycopg
 
 
 def watch_history(engine: Engine) -> None:
@@ -52,9 +29,17 @@ def watch_history(engine: Engine) -> None:
     nothing on SQLite, nor on an engine that speaks PostgreSQL and tells no history (`check` says
     so).
     """
-    if not is_embedded(engine):
-        engine.dispose()  # What was connected before was not compared.
-        event.listen(engine, "connect", _compare)
+    if is_embedded(engine):
+        return
+    # Imported here: a server on a file does without the driver.
+    from mykey_server.postgresql import adopt_history  # noqa: PLC0415
+
+    def compare(connection: psycopg.Connection, record: object) -> None:
+        del record
+        adopt_history(connection, draw_epoch())
+
+    engine.dispose()  # What was connected before was not compared.
+    event.listen(engine, "connect", compare)
 
 
 def renew_epoch(connection: Connection) -> str:
@@ -67,29 +52,3 @@ def renew_epoch(connection: Connection) -> str:
 def draw_epoch() -> str:
     """A name that no history had before."""
     return secrets.token_hex(EPOCH_BYTES)
-
-
-def read_history(connection: psycopg.Connection) -> History | None:
-    """The history that this connection writes to; None where it is not told."""
-    try:
-        row = connection.execute(_HISTORY).fetchone()
-    except _NOT_TOLD:
-        row = None
-    connection.rollback()
-    return None if row is None else History(row[0], int(row[1], 16))
-
-
-def _compare(connection: psycopg.Connection, record: object) -> None:
-    del record
-    history = read_history(connection)
-    if history is None:
-        return
-    connection.execute(
-        _RENEW,
-        {
-            "epoch": draw_epoch(),
-            "cluster": history.cluster,
-            "branch": history.branch,
-        },
-    )
-    connection.commit()
