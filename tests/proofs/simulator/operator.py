@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 
 from tests.proofs.simulator.history import Backup, History
-from tests.proofs.simulator.tools import draw_epoch
 from tests.proofs.world import operate, person, read_server, split_cn
 
 RENEWED = 500_000
@@ -112,7 +111,7 @@ def _put_back(history: History, *, with_sign: bool) -> None:
     for deed in history.deeds:
         deed.required &= not deed.only_at_server
     if with_sign:
-        draw_epoch(history.server.file)
+        operate(history.server.file, "epoch", "renew")
     history.server.start()
     history.wire.forget_all_but(set(read_server(history.server.file).verdicts))
     history.tell(f"server is backup {number} again, {'new' if with_sign else 'same'} epoch")

@@ -9,9 +9,8 @@ from mykey_tui.domain.errors import failure_code
 from mykey_tui.store.tables import MutationState
 from tests.proofs.simulator.history import Box, Deed, History, is_shared
 from tests.proofs.simulator.operator import release
-from tests.proofs.simulator.tools import draw_epoch
 from tests.proofs.simulator.wire import ViolationError
-from tests.proofs.world import read_server
+from tests.proofs.world import operate, read_server
 
 ROUNDS_MAX = 12
 SHOWN = {MutationState.CONFLICT, MutationState.INVALID}
@@ -31,7 +30,7 @@ def come_to_rest(history: History) -> None:
     if not reconcile_until_calm(history):
         check_deeds(history)
         history.server.stop()
-        draw_epoch(history.server.file)
+        operate(history.server.file, "epoch", "renew")
         history.server.start()
         history.tell("the operator draws a new epoch")
         if not reconcile_until_calm(history):

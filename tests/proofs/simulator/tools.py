@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import shutil
 import threading
 import time
@@ -15,9 +14,7 @@ from unittest.mock import patch
 
 from sqlalchemy import Connection, Engine, event
 
-from mykey_server.database import writing
 from mykey_tui.domain.clock import SystemClock
-from tests.proofs.world import server_engine
 
 
 class Crash(BaseException):
@@ -51,16 +48,6 @@ def put_back(copy: Path, home: Path) -> None:
         else:
             shutil.copyfile(path, target)
             target.chmod(0o600)
-
-
-def draw_epoch(file: Path) -> None:
-    """What an operator does after a restore."""
-    engine = server_engine(file)
-    try:
-        with writing(engine) as connection:
-            connection.exec_driver_sql("UPDATE site SET epoch = ?", (secrets.token_hex(8),))
-    finally:
-        engine.dispose()
 
 
 @contextmanager
