@@ -38,10 +38,13 @@ def put_back(site: Any, counter: Any, act: Callable[[Any], object]) -> Any:
     act(later)
     later.sync()
     later.store.close()
-    for path in home.path.glob("counter.*"):
+    for path in home.path.glob("counter.db-*"):
         path.unlink()
     for path, content in copy.items():
-        path.write_bytes(content)
+        # Beside the old one: a disk may give a new file the number of one that has just gone.
+        beside = path.with_name("restored")
+        beside.write_bytes(content)
+        beside.replace(path)
     return site.counter(CounterStore.open(home), counter.clock)
 
 
