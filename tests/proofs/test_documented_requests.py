@@ -163,7 +163,7 @@ def counter(app: FastAPI) -> Counter:
 
 @pytest.fixture(scope="module")
 def documented(app: FastAPI, counter: Counter) -> Documented:
-    token, epoch = counter.token(LIVE), counter.server.core.site.epoch
+    token, epoch = counter.token(LIVE), counter.server.epoch
     place = f"{epoch}.0.{'0' * 32}"
     return Documented(
         app.openapi(),

@@ -146,7 +146,7 @@ async def _answer(server: Server, request: Request) -> Answer:
 def _request(
     server: Server, ours: Counter, theirs: Counter, kind: str, what: str, more: Any
 ) -> Request:
-    epoch = server.core.site.epoch
+    epoch = server.epoch
     place = {"theirs": f"&pos={epoch}.1.{'1' * 32}", "made-up": f"&mark=x.9.{'2' * 32}"}
     incarnation = ours.incarnation if what == "ours" else theirs.incarnation
     plain = {

@@ -30,6 +30,7 @@ from mykey_server.database import open_database, reading, writing
 from mykey_server.migrations import migrate
 from mykey_server.services import admin
 from mykey_server.services.enrol import CODE_LIFETIME, make_code
+from mykey_server.services.site import read_epoch
 from mykey_server.settings import PostgresUrl, Settings
 from mykey_tui.domain import tokens
 from mykey_tui.domain.ids import ProviderId, SubjectCn
@@ -126,6 +127,11 @@ class Server:
         return await self.http.post(
             "/v1/enrol", content=msgspec.json.encode(request), headers={"Content-Type": JSON}
         )
+
+    @property
+    def epoch(self) -> str:
+        with reading(self.core.engine) as connection:
+            return read_epoch(connection)
 
     def links(self, scope: str | None = None) -> list[dict[str, Any]]:
         with writing(self.core.engine) as connection:
@@ -271,7 +277,7 @@ class Counter:
         return await self.ask(f"/v1/heads?scope={self.scope}", HeadReply)
 
     async def page(self, after: int = 0, limit: int = 1000) -> LogReply:
-        epoch = self.server.core.site.epoch
+        epoch = self.server.epoch
         return await self.ask(f"/v1/log/{epoch}/{self.scope}/{after}?limit={limit}", LogReply)
 
 

@@ -33,7 +33,7 @@ async def linked(counter: Counter, first: int, last: int) -> None:
 
 
 def path(counter: Counter, first: int, query: str = "", *, scope: str | None = None) -> str:
-    epoch = counter.server.core.site.epoch
+    epoch = counter.server.epoch
     return f"/v1/snapshot/{epoch}/{scope or counter.scope}/{first}{query}"
 
 
@@ -160,7 +160,7 @@ async def test_a_part_of_another_epoch_is_reset(counter: Counter) -> None:
     "asked", ["256", "-1", "x", "0?rows=0", "0?buckets=0", "0?rows=x", "99999999999999999"]
 )
 async def test_a_part_that_there_cannot_be_is_malformed(counter: Counter, asked: str) -> None:
-    epoch = counter.server.core.site.epoch
+    epoch = counter.server.epoch
     status, kind, _ = await problem_of(counter, f"/v1/snapshot/{epoch}/{counter.scope}/{asked}")
     assert (status, kind) == (400, "malformed")
 

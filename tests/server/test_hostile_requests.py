@@ -121,7 +121,7 @@ async def test_a_compressed_body_is_not_opened(counter: Counter) -> None:
     ],
 )
 async def test_a_nonsense_address_is_refused(counter: Counter, path: str) -> None:
-    path = path.format(epoch=counter.server.core.site.epoch, scope=counter.scope)
+    path = path.format(epoch=counter.server.epoch, scope=counter.scope)
     signed_path = str(httpx.URL(ORIGIN + path)).removeprefix(ORIGIN)
     answer = await counter.send("GET", signed_path)
     assert 400 <= answer.status_code < 500

@@ -85,12 +85,12 @@ async def test_the_log_of_another_epoch_is_reset_and_never_cached(counter: Count
     answer = await counter.send("GET", f"/v1/log/{'0' * 16}/{counter.scope}/0")
     problem = msgspec.json.decode(answer.content, type=Problem)
     assert (answer.status_code, problem.type, problem.action) == (409, "reset", "verify")
-    assert problem.epoch == counter.server.core.site.epoch
+    assert problem.epoch == counter.server.epoch
     assert answer.headers["cache-control"] == "no-store"
 
 
 async def test_a_counter_ahead_of_the_server_is_reset(counter: Counter) -> None:
-    epoch = counter.server.core.site.epoch
+    epoch = counter.server.epoch
     answer = await counter.send("GET", f"/v1/log/{epoch}/{counter.scope}/7")
     problem = msgspec.json.decode(answer.content, type=Problem)
     assert (problem.type, problem.action) == ("reset", "snapshot")
@@ -124,7 +124,7 @@ async def test_a_page_is_compressed_as_the_counter_can_read_it(
     counter: Counter, accepted: str, encoding: str | None
 ) -> None:
     await linked(counter, 40)
-    path = f"/v1/log/{counter.server.core.site.epoch}/{counter.scope}/0"
+    path = f"/v1/log/{counter.server.epoch}/{counter.scope}/0"
     request_headers = {"Accept-Encoding": accepted}
     request = await counter.send("GET", path, headers=request_headers)
     assert request.headers.get("content-encoding") == encoding
@@ -149,7 +149,7 @@ async def test_a_counter_reads_nothing_of_another_provider(server: Server) -> No
     theirs = await server.enrol(server.add_provider("B-1"))
     await theirs.push(*(theirs.link(sample_cn(n), f"SECRET{n}") for n in range(5)))
     await mine.push(mine.link(sample_cn(0), "MINE0"))
-    epoch = server.core.site.epoch
+    epoch = server.epoch
     paths = [
         "/v1/hello",
         "/v1/heads?scope=A-1",
@@ -175,7 +175,7 @@ async def test_another_providers_scope_is_answered_like_one_that_does_not_exist(
     mine = await server.enrol(server.add_provider("A-1"))
     theirs = await server.enrol(server.add_provider("B-1"))
     await theirs.push(theirs.link(sample_cn(0), "SECRET"))
-    epoch = server.core.site.epoch
+    epoch = server.epoch
     other = await mine.send("GET", path.format(epoch=epoch, scope="B-1"))
     missing = await mine.send("GET", path.format(epoch=epoch, scope="Z-9"))
     assert other.status_code == missing.status_code == 404

@@ -37,7 +37,7 @@ async def rows(counter: Counter) -> dict[bytes, tuple[str, int]]:
 
 
 async def suspended(counter: Counter) -> set[bytes]:
-    epoch = counter.server.core.site.epoch
+    epoch = counter.server.epoch
     page = await counter.ask(f"/v1/log/{epoch}/S:{counter.scope}/0", LogReply)
     return {row[0] for row in page.rows if row[3] == 1}
 

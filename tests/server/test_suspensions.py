@@ -46,7 +46,7 @@ async def head_of(counter: Counter) -> HeadReply:
 
 
 async def flags(counter: Counter, after: int = 0) -> list[tuple[bytes, int, int]]:
-    epoch = counter.server.core.site.epoch
+    epoch = counter.server.epoch
     page = await counter.ask(f"/v1/log/{epoch}/S:{counter.scope}/{after}", LogReply)
     assert all((row[1], row[2]) == (None, "") for row in page.rows)
     return [(row[0], row[3], row[4]) for row in page.rows]

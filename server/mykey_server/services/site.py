@@ -29,10 +29,8 @@ TAG_KEY_LENGTH = 32
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Site:
-    """Epoch of the history, and the keys that no counter has."""
+    """The keys that no counter has."""
 
-    epoch: str
-    """As it was at the start of this process; what is told to a counter comes from `read_epoch`."""
     seal_key: X25519PrivateKey
     tag_key: bytes
     sign_key: Ed25519PrivateKey
@@ -96,13 +94,11 @@ def _read_or_draw(connection: Connection) -> Site:
     row = connection.execute(_SITE).one_or_none()
     if row is not None:
         return Site(
-            row.epoch,
             X25519PrivateKey.from_private_bytes(row.seal_key),
             row.tag_key,
             Ed25519PrivateKey.from_private_bytes(row.sign_key),
         )
     site = Site(
-        secrets.token_hex(EPOCH_BYTES),
         X25519PrivateKey.generate(),
         secrets.token_bytes(TAG_KEY_LENGTH),
         Ed25519PrivateKey.generate(),
@@ -110,7 +106,7 @@ def _read_or_draw(connection: Connection) -> Site:
     connection.execute(
         insert(SiteTable).values(
             number=1,
-            epoch=site.epoch,
+            epoch=secrets.token_hex(EPOCH_BYTES),
             seal_key=site.seal_key.private_bytes_raw(),
             tag_key=site.tag_key,
             sign_key=site.sign_key.private_bytes_raw(),
@@ -131,7 +127,6 @@ def all_providers(connection: Connection) -> list[Provider]:
 
 _EPOCH = select(col(SiteTable.epoch))
 _SITE = select(
-    col(SiteTable.epoch),
     col(SiteTable.seal_key),
     col(SiteTable.tag_key),
     col(SiteTable.sign_key),
