@@ -81,6 +81,14 @@ def open_core(settings: Settings, clock: Clock) -> Core:
             column that nobody allowed.
     """
     engine = open_database(settings.database)
+    try:
+        return _checked(engine, settings, clock)
+    except BaseException:
+        engine.dispose()
+        raise
+
+
+def _checked(engine: Engine, settings: Settings, clock: Clock) -> Core:
     prepare(engine)
     with reading(engine) as connection:
         strangers = columns_not_allowed(connection)
