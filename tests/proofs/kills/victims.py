@@ -33,6 +33,8 @@ ROOT = HERE.parents[2]
 GROWN = 200
 """Kills after which the files begin anew: the checks read all of them."""
 WHOLE_CHECK_EVERY = 10
+WINDOW, WINDOW_MAX = 0.060, 1.0
+"""Seconds within which a victim is killed."""
 
 
 def environment() -> dict[str, str]:
@@ -121,6 +123,7 @@ class Scene:
 
     def __post_init__(self) -> None:
         self.folder.mkdir()
+        self._window = WINDOW
         self._complaints = (self.folder.parent / "stderr").open("ab")
         self.address = free_address()
         self._counters = Forker("counter", self.mutant, self._complaints)
@@ -158,13 +161,16 @@ class Scene:
     def kill_once(self, dice: Random) -> None:
         """Let the counter work for a while and kill it; now and then the server first."""
         self._counters.start("counter", str(self.home), str(dice.getrandbits(32)), ready="ready")
-        time.sleep(dice.uniform(0.001, 0.060))
+        time.sleep(dice.uniform(0.001, self._window))
         with_server = dice.random() < 0.2
         if with_server:
             self.stop_server()
             time.sleep(dice.uniform(0.0, 0.020))
         said = self._counters.kill()
         self.kills += 1 + with_server
+        done = sum(line.startswith("done ") for line in said)
+        # On a busy machine a victim needs longer to get to where a kill hurts.
+        self._window = min(max(WINDOW, self._window * (0.8 if done > 1 else 1.25)), WINDOW_MAX)
         for line in said:
             if line.startswith("done "):
                 _, op, mid, number = line.split()
