@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeAlias
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -119,7 +120,8 @@ def _read(decoded: x509.Certificate) -> AuthCertificate:
         raise MalformedCertificateError("not X.509 version 3")
     if decoded.serial_number <= 0:  # RFC 5280, 4.1.2.2; the library only warns of it.
         raise MalformedCertificateError("the serial number is not positive")
-    extensions = decoded.extensions
+    # One look at each extension: a server reads thousands of certificates a second.
+    extensions = {extension.oid: extension for extension in decoded.extensions}
     key_description, key_is_accepted = _key(decoded)
     return AuthCertificate(
         cn_text=_common_name(decoded.subject),
@@ -135,17 +137,18 @@ def _read(decoded: x509.Certificate) -> AuthCertificate:
         policies=_policies(extensions),
         authority_key_id=_authority_key_id(extensions),
         unknown_critical=any(
-            extension.critical and extension.oid not in _UNDERSTOOD_EXTENSIONS
-            for extension in extensions
+            extension.critical and oid not in _UNDERSTOOD_EXTENSIONS
+            for oid, extension in extensions.items()
         ),
         decoded=decoded,
     )
 
 
 def _common_name(subject: x509.Name) -> str:
-    values = {attribute.oid: attribute.value for attribute in subject}
+    attributes = list(subject)
+    values = {attribute.oid: attribute.value for attribute in attributes}
     country, cn = values.get(NameOID.COUNTRY_NAME), values.get(NameOID.COMMON_NAME)
-    if len(list(subject)) != 2 or country != "JP" or not isinstance(cn, str):
+    if len(attributes) != 2 or country != "JP" or not isinstance(cn, str):
         return ""
     return cn
 
@@ -164,31 +167,32 @@ def _key(decoded: x509.Certificate) -> tuple[str, bool]:
     return "unknown", False
 
 
-def _key_usage(extensions: x509.Extensions) -> x509.KeyUsage | None:
-    try:
-        extension = extensions.get_extension_for_class(x509.KeyUsage)
-    except x509.ExtensionNotFound:
+_Extensions: TypeAlias = Mapping[x509.ObjectIdentifier, x509.Extension[x509.ExtensionType]]
+
+
+def _key_usage(extensions: _Extensions) -> x509.KeyUsage | None:
+    extension = extensions.get(ExtensionOID.KEY_USAGE)
+    if extension is None or not extension.critical:
         return None
-    return extension.value if extension.critical else None
+    return extension.value if isinstance(extension.value, x509.KeyUsage) else None
 
 
-def _is_ca(extensions: x509.Extensions) -> bool:
-    try:
-        return extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except x509.ExtensionNotFound:
+def _is_ca(extensions: _Extensions) -> bool:
+    extension = extensions.get(ExtensionOID.BASIC_CONSTRAINTS)
+    if extension is None or not isinstance(extension.value, x509.BasicConstraints):
         return False
+    return extension.value.ca
 
 
-def _policies(extensions: x509.Extensions) -> frozenset[str]:
-    try:
-        policies = extensions.get_extension_for_class(x509.CertificatePolicies).value
-    except x509.ExtensionNotFound:
+def _policies(extensions: _Extensions) -> frozenset[str]:
+    extension = extensions.get(ExtensionOID.CERTIFICATE_POLICIES)
+    if extension is None or not isinstance(extension.value, x509.CertificatePolicies):
         return frozenset()
-    return frozenset(policy.policy_identifier.dotted_string for policy in policies)
+    return frozenset(policy.policy_identifier.dotted_string for policy in extension.value)
 
 
-def _authority_key_id(extensions: x509.Extensions) -> bytes | None:
-    try:
-        return extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
-    except x509.ExtensionNotFound:
+def _authority_key_id(extensions: _Extensions) -> bytes | None:
+    extension = extensions.get(ExtensionOID.AUTHORITY_KEY_IDENTIFIER)
+    if extension is None or not isinstance(extension.value, x509.AuthorityKeyIdentifier):
         return None
+    return extension.value.key_identifier
