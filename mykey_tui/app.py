@@ -161,6 +161,7 @@ class MyKeyApp(ScanRouting, BackgroundCalls, App[None], inherit_bindings=False):
 
     def reload(self) -> None:
         """Build the services in a thread."""
+        self._trouble = None
         self.background(partial(self._build, self.emit), self._services_built, self._cannot_start)
 
     def emit(self, event: DeskEvent) -> None:
@@ -183,6 +184,7 @@ class MyKeyApp(ScanRouting, BackgroundCalls, App[None], inherit_bindings=False):
 
     def _cannot_start(self, code: Code) -> None:
         self._return_code = EXIT_CANNOT_START
+        self._trouble = code
         for screen in self.screen_stack:
             if isinstance(screen, ReceptionScreen):
                 screen.cannot_start(code)

@@ -54,13 +54,12 @@ def status_line(host: Host, width: int = STAGE_WIDTH) -> Line:
     face, status = host.face, host.status
     if status is not None:
         return _whole(status, face, width)
+    state: Part = (face.text("status.preparing"), Role.PLAIN)
     if host.trouble is not None:
-        title = face.code(host.trouble).title
-        return Line(((f" {title}   {host.trouble.value}", Role.WARN),))
-    preparing: Part = (face.text("status.preparing"), Role.PLAIN)
+        state = (f"{face.code(host.trouble).title}   {host.trouble.value}", Role.WARN)
     if host.reader is None:
-        return _joined((preparing,), face)
-    return _joined((preparing, _reader_part(host.reader, face)), face)
+        return _joined((state,), face)
+    return _joined((state, _reader_part(host.reader, face)), face)
 
 
 def _whole(status: Status, face: Face, width: int) -> Line:

@@ -232,6 +232,9 @@ async def test_a_counter_that_cannot_start_says_its_code_and_enter_tries_again(
     fakes = Fakes(start_error=StoreError(Code.STORE_KEY))
     async with start(fakes, ready=False) as counter:
         await counter.shows("K-KEY", "保存データを開けません")
+        assert "K-KEY" in counter.rows[22]
+        await counter.happens(ReaderIs(ReaderState.READY, "Sony"))
+        await counter.shows("K-KEY │ 読取機 正常")
         fakes.start_error = None
         await counter.press("enter")
         await counter.shows("カードを置いて、そのままお待ちください")
