@@ -86,14 +86,14 @@ class CounterDesk:
             waiting=counts.waiting,
             oldest_seconds=age_seconds(counts.oldest, self.clock),
             attention=counts.attention,
-            rows=self.store.progress().rows,
+            rows=freshness.rows,
             revocation_age_seconds=freshness.age_seconds,
             reader=reader,
             reader_name=reader_name,
             age_code=age_code(freshness),
             line_code=code,
             loading=loading_of(freshness),
-            unsent=self.store.unsent(),
+            unsent=counts.unsent,
         )
 
     def queue(self) -> Sequence[QueueItem]:

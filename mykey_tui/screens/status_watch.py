@@ -13,7 +13,7 @@ from mykey_tui.flows.outcomes import Status
 if TYPE_CHECKING:
     from mykey_tui.flows.services import CounterPort
 
-PERIOD_SECONDS = 2.0
+PERIOD_SECONDS = 2.5
 """A returned line shows soon enough, and an idle counter stays under half a percent of a core."""
 
 

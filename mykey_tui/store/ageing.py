@@ -102,6 +102,7 @@ class AgeingStore(StoreBase):
             clock_doubt=is_clock_doubtful(wall, max(row.synced_at or 0, row.time_floor or 0)),
             staleness=_staleness(row),
             loading=loading,
+            rows=row.rows,
         )
 
     def pull_age_seconds(self) -> float | None:

@@ -72,6 +72,8 @@ class Freshness:
     """What the provider chose, as the server last told; within the hard ceilings."""
     loading: LoadProgress | None
     """Rows are being loaded anew. With `age_seconds` None there are none to answer from yet."""
+    rows: int
+    """Rows that serve now."""
 
 
 def age_now(noted: Ageing, *, wall_since_sync: float, now: BootTime) -> tuple[float, Ageing | None]:

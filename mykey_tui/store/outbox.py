@@ -95,6 +95,8 @@ class QueueCounts:
     attention: int
     oldest: datetime | None
     """When the oldest that has no answer yet was made."""
+    unsent: int
+    """What the server has not decided yet: what waits, and what is parked."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -260,7 +262,7 @@ def _line(row: StoredMutation) -> QueuedMutation:
 
 def counts(connection: Connection) -> QueueCounts:
     """How much is open, from the index of the open ones."""
-    waiting = attention = 0
+    waiting = attention = parked = 0
     oldest: int | None = None
     for state, number, first in connection.execute(
         select(col(StoredMutation.state), func.count(), func.min(col(StoredMutation.queued_at)))
@@ -271,9 +273,10 @@ def counts(connection: Connection) -> QueueCounts:
             waiting = number
         else:
             attention += number
+            parked += number if state == MutationState.PARKED.value else 0
         if first is not None:
             oldest = first if oldest is None else min(oldest, first)
-    return QueueCounts(waiting=waiting, attention=attention, oldest=_moment(oldest))
+    return QueueCounts(waiting, attention, _moment(oldest), unsent=waiting + parked)
 
 
 def _moment(unix_seconds: int | None) -> datetime | None:

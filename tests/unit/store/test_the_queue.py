@@ -14,7 +14,7 @@ from mykey_tui.domain.ids import LookupToken, ServiceId
 from mykey_tui.domain.link import LinkStatus
 from mykey_tui.store.counter_store import CounterStore
 from mykey_tui.store.home import Home
-from mykey_tui.store.outbox import QueuedFrame
+from mykey_tui.store.outbox import QueueCounts, QueuedFrame
 from mykey_tui.store.tables import MutationState
 from mykey_tui.store.verdicts import TRIES_MAX
 from mykey_tui.wire.messages import (
@@ -120,7 +120,7 @@ def test_an_applied_mutation_becomes_the_servers_row_and_loses_its_time(
     link = store.lookup(token_of_name("a"))
     assert link is not None
     assert (link.service_id, link.provisional) == (SID, False)
-    assert store.counts() == type(store.counts())(waiting=0, attention=0, oldest=None)
+    assert store.counts() == QueueCounts(waiting=0, attention=0, oldest=None, unsent=0)
     mark = store.progress().mark
     assert mark is not None
     assert mark.seq == 7
