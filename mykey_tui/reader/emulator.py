@@ -33,8 +33,8 @@ __all__ = ["CardPulledError", "EmulatedCard", "EmulatedReader", "FileReader"]
 READER_NAME = "Virtual reader (SIMULATED)"
 EVENTS_MAX = 256
 """Happenings nobody fetched; hands lay no more cards than this between two looks."""
-LOOK_SECONDS = 0.3
-"""How often a watched file is looked at: at most three times a second."""
+LOOK_SECONDS = 0.2
+"""How often a watched file is looked at: at most five times a second."""
 _BROKEN_FILE = CardFile(
     kind=CardKind.ISO, name="broken card file", atr=b"", fault=Fault(FaultName.MUTE)
 )
@@ -179,7 +179,7 @@ class FileReader(EmulatedReader):
     """A reader whose card is a file: the file appears, a card is laid; it goes, the card is taken.
 
     Another process may write it (whole, by renaming: see `CardFile.save`). A file that is no card
-    file is a card that does not answer. Looks at most three times a second.
+    file is a card that does not answer. Looks at most five times a second.
     """
 
     def __init__(self, path: Path, *, on_command: Callable[[bytes], None] | None = None) -> None:
