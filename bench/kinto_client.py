@@ -16,7 +16,7 @@ import psycopg2  # type: ignore[import-untyped]  # the same
 PARENT = "/buckets/bench/collections/links"
 ADD = """
 INSERT INTO objects (id, parent_id, resource_name, last_modified, data, deleted)
-SELECT md5(n::text), %(parent)s, 'record', now()::timestamp + n * interval '1 ms',
+SELECT md5(n::text), %(parent)s, 'record', date_trunc('milliseconds', now()::timestamp) + n * interval '1 ms',
        jsonb_build_object('service_id', lpad(n::text, 10, '0'), 'status', 0), false
 FROM generate_series(%(first)s, %(last)s) AS n
 """
