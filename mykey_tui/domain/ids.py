@@ -154,6 +154,18 @@ class ServiceId(_Redacted):
         shown = min(4, len(self.text) // 2)
         return "*" * (len(self.text) - shown) + self.text[len(self.text) - shown :]
 
+    def masked_beside(self, other: ServiceId) -> str:
+        """`masked`, for a person who has to tell the two apart.
+
+        Where both would look the same, the characters in which they differ are shown too.
+        """
+        if self.masked != other.masked:
+            return self.masked
+        return "".join(
+            own if own != theirs else mark
+            for own, theirs, mark in zip(self.text, other.text, self.masked, strict=True)
+        )
+
     @property
     def last(self) -> str:
         """Enough for people to know their own number: the last two characters, at most half of it."""

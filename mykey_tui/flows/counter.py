@@ -152,12 +152,13 @@ def age_seconds(moment: datetime | None, clock: Clock) -> float | None:
 
 
 def _item(mutation: QueuedMutation, clock: Clock) -> QueueItem:
+    here, there = mutation.service_id, mutation.other_service_id
     return QueueItem(
         mid=mutation.mid,
         op=mutation.op,
-        masked_service_id=mutation.service_id.masked,
+        masked_service_id=here.masked if there is None else here.masked_beside(there),
         age_seconds=age_seconds(mutation.queued_at, clock),
         state=QueueState(mutation.state.value),
         code=mutation.code,
-        masked_other=mutation.other_service_id.masked if mutation.other_service_id else None,
+        masked_other=None if there is None else there.masked_beside(here),
     )

@@ -123,3 +123,20 @@ def test_what_has_no_ascii_alias_is_no_provider_id(text: str) -> None:
 )
 def test_a_masked_service_id_hides_at_least_half(text: str, masked: str) -> None:
     assert ServiceId(text).masked == masked
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "shown"),
+    [
+        ("28021201234", "28021301234", ("*****2*1234", "*****3*1234")),
+        ("1001", "2001", ("1*01", "2*01")),
+        ("28021234", "28025678", ("****1234", "****5678")),
+        ("1234", "1234", ("**34", "**34")),
+        ("12345678", "912345678", ("****5678", "*****5678")),
+    ],
+)
+def test_two_numbers_with_the_same_end_can_be_told_apart(
+    here: str, there: str, shown: tuple[str, str]
+) -> None:
+    one, other = ServiceId(here), ServiceId(there)
+    assert (one.masked_beside(other), other.masked_beside(one)) == shown
