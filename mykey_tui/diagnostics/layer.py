@@ -1,0 +1,26 @@
+"""The layers of a counter, from the cable up to the till. A lower one may explain a higher one."""
+
+from __future__ import annotations
+
+from enum import Enum, unique
+
+
+@unique
+class Layer(Enum):
+    """In the order of examination. The value is a stable name, for JSON and the catalogue."""
+
+    USB = "usb"
+    KERNEL = "kernel"
+    """Whose driver has the reader: a kernel module, or libccid as it should be."""
+    DAEMON = "daemon"
+    PERMISSION = "permission"
+    READER = "reader"
+    CARD = "card"
+    APPLICATION = "application"
+    CERTIFICATE = "certificate"
+    TRUST = "trust"
+    CLOCK = "clock"
+    STORE = "store"
+    LINE = "line"
+    SERVER = "server"
+    HANDOVER = "handover"
