@@ -182,6 +182,15 @@ def _add_upkeep(
         carried = _add(ways, name, help_text, common, module="bundle")
         carried.set_defaults(action=name)
         carried.add_argument("file", metavar="FILE")
+    leave = _add(commands, "leave", "sign out, so that the home can be enrolled anew", common)
+    leave.add_argument("--yes", action="store_true", help="do not ask")
+    leave.add_argument("--wipe", action="store_true", help="destroy keys and rows, keep nothing")
+    leave.add_argument(
+        "--lose-unsent",
+        type=_unsent,
+        metavar="NUMBER",
+        help="leave although so many registrations are unsent (unknown: the store does not open)",
+    )
     status = _add(commands, "status", "line, rows, queue, reader, versions", common)
     status.add_argument("--reader", metavar="READER", default=argparse.SUPPRESS)
     outbox = _add(commands, "outbox", "what waits, and what needs a person", common)
@@ -223,6 +232,12 @@ def _add_cards(
     place.add_argument("--vpcd", metavar="HOST:PORT", help="hold it on a vpcd slot until Ctrl-C")
     remove = _add(actions, "remove", "take the sample card away", common, module="card_sample")
     remove.set_defaults(action="remove")
+
+
+def _unsent(text: str) -> str:
+    if text != "unknown" and not (text.isascii() and text.isdecimal() and len(text) < 9):
+        raise argparse.ArgumentTypeError("a number, or the word unknown")
+    return text
 
 
 def _seconds(text: str) -> float:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import assert_never
 
+from mykey_tui.commands.asking import said_yes
 from mykey_tui.commands.context import Context
 from mykey_tui.commands.output import Exit, Output, say_aside
 from mykey_tui.composition.counter import Counter, open_counter
@@ -98,7 +98,7 @@ def _replace(output: Output, counter: Counter, arguments: argparse.Namespace) ->
     question = output.catalog.text(
         "cli.outbox.ask.replace", here=item.masked_service_id, there=item.masked_other or ""
     )
-    if not arguments.yes and not _said_yes(output, question):
+    if not arguments.yes and not said_yes(output, question, command="outbox resolve"):
         output.answer({"resolved": 0}, [output.catalog.text("cli.outbox.kept")])
         return Exit.REFUSED
     try:
@@ -115,13 +115,7 @@ def _replace(output: Output, counter: Counter, arguments: argparse.Namespace) ->
 def _confirmed(output: Output, items: list[QueueItem]) -> bool:
     for item in items:
         say_aside(_line(output, item))
-    return _said_yes(output, output.catalog.text("cli.outbox.ask"))
-
-
-def _said_yes(output: Output, question: str) -> bool:
-    if output.as_json or not sys.stdin.isatty():
-        raise SettingsError("outbox resolve: nobody can be asked here; say --yes")
-    return input(question + " ").strip().lower() in ("y", "yes")
+    return said_yes(output, output.catalog.text("cli.outbox.ask"), command="outbox resolve")
 
 
 def _facts(item: QueueItem) -> dict[str, object]:

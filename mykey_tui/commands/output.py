@@ -42,8 +42,14 @@ _COULD_NOT = frozenset(
 )
 
 
+_REFUSED = frozenset({Code.STORE_UNSENT})
+"""The store could, and the answer is no."""
+
+
 def exit_of(code: Code) -> Exit:
     """The exit code of something that did not happen."""
+    if code in _REFUSED:
+        return Exit.REFUSED
     if code in _COULD_NOT or code.value.startswith(_COULD_NOT_PREFIXES):
         return Exit.COULD_NOT
     return Exit.REFUSED

@@ -14,6 +14,7 @@ from mykey_tui.store.freshness import BootTime
 from mykey_tui.store.home import Home
 from mykey_tui.store.identity import Identity
 from mykey_tui.store.links import LocalLink
+from mykey_tui.store.presence import Presence
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -48,7 +49,14 @@ class StoreBase:
         self._engine = engine
         self._clock = clock
         self._boot_time = boot_time
+        self._presence: Presence | None = None
+
+    def hold(self, presence: Presence | None) -> None:
+        """Be a user of the home until `close`; None where whoever opened the store is one."""
+        self._presence = presence
 
     def close(self) -> None:
         """Let go of the file."""
         self._engine.dispose()
+        if self._presence is not None:
+            self._presence.end()

@@ -7,7 +7,6 @@ works beside the running screen. What an operation has returned from is on disk 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 from mykey_tui.domain.clock import Clock, SystemClock
 from mykey_tui.domain.codes import Code
@@ -24,6 +23,7 @@ from mykey_tui.store.keys import load_key, make_key
 from mykey_tui.store.links import LocalLink
 from mykey_tui.store.loading import Loading
 from mykey_tui.store.numbering import Numbering
+from mykey_tui.store.presence import Presence
 from mykey_tui.store.pulling import Pulling
 from mykey_tui.store.queueing import QUEUE_SHOWN_MAX, Queueing
 from mykey_tui.store.suspending import Suspending
@@ -46,7 +46,7 @@ class CounterStore(Queueing, Pulling, Loading, Suspending, Numbering, AgeingStor
         """Make the store of a newly enrolled counter. It appears whole or not at all.
 
         Raises:
-            StoreError: ENROL_ALREADY when there is a store, readable or not: see `Home.set_aside`.
+            StoreError: ENROL_ALREADY when there is a store, readable or not: see `store.leaving`.
                 STORE_FULL when the disk does not take it.
         """
         with on_disk():
@@ -82,13 +82,29 @@ class CounterStore(Queueing, Pulling, Loading, Suspending, Numbering, AgeingStor
         *,
         clock: Clock | None = None,
         boot_time: Callable[[], BootTime] = system_boot_time,
+        presence: Presence | None = None,
     ) -> CounterStore:
         """Open the store.
 
+        `presence` is the caller's own, where it has to be alone in the home; `close` leaves it.
+
         Raises:
             StoreError: STORE_NONE (not enrolled), STORE_KEY, STORE_CORRUPT, STORE_NEWER,
-                STORE_ENGINE, STORE_FULL or STORE_BUSY. The file is left as it is.
+                STORE_ENGINE, STORE_FULL or STORE_BUSY (also while a store is being taken away). The
+                file is left as it is.
         """
+        own = Presence(home.path) if presence is None else None
+        try:
+            store = cls._open(home, clock or SystemClock(), boot_time)
+        except BaseException:
+            if own is not None:
+                own.end()
+            raise
+        store.hold(own)
+        return store
+
+    @classmethod
+    def _open(cls, home: Home, clock: Clock, boot_time: Callable[[], BootTime]) -> CounterStore:
         if not home.database.exists():
             raise StoreError(Code.STORE_NONE)
         key = load_key(home)
@@ -106,33 +122,13 @@ class CounterStore(Queueing, Pulling, Loading, Suspending, Numbering, AgeingStor
         except BaseException:
             engine.dispose()
             raise
-        store = cls(home, engine, identity, clock or SystemClock(), boot_time)
+        store = cls(home, engine, identity, clock, boot_time)
         try:
             store.note_fingerprint()
         except BaseException:
             store.close()
             raise
         return store
-
-    @classmethod
-    def set_aside(cls, home: Home, *, lose_unsent: bool = False) -> Path:
-        """Move the store out of the way, so that the home can be enrolled anew. Deletes nothing.
-
-        Returns the directory that holds it now, with its key (`Home.set_aside`).
-
-        Raises:
-            StoreError: STORE_UNSENT while the server has not decided all of the queue, unless
-                `lose_unsent`; without it also every failure of `open`, because then nobody knows.
-        """
-        if not lose_unsent:
-            store = cls.open(home)
-            try:
-                unsent = store.unsent()
-            finally:
-                store.close()
-            if unsent:
-                raise StoreError(Code.STORE_UNSENT, f"{unsent} not sent")
-        return home.set_aside()
 
     def lookup(self, token: LookupToken) -> LocalLink | None:
         """The row of a token, with this counter's own waiting mutation laid over it."""
