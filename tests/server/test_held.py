@@ -104,6 +104,26 @@ async def test_one_item_that_meets_a_bug_stops_no_other(
     assert all(finding.ok for finding in self_check(server.core.engine))
 
 
+async def test_a_bug_undoes_the_unlink_that_it_met_and_nothing_of_the_items_around_it(
+    server: Server, counter: Counter, poison: Callable[[set[int]], None]
+) -> None:
+    await counter.push(counter.link(SEED, "A1"))
+    items = [
+        counter.link(OTHER, "A2"),
+        counter.unlink(SEED, "A1"),  # Meets the bug when it has freed A1.
+        counter.link(THIRD, "A3"),
+        counter.unlink(OTHER, "A2"),
+    ]
+    poison({3})
+    assert await verdicts(counter, *items) == ["applied", "held", "applied", "applied"]
+    assert [row["service_id"] for row in server.links()] == ["A1", "A3"]
+    assert all(finding.ok for finding in self_check(server.core.engine))
+    poison(set())
+    assert await verdicts(counter, *items) == ["applied"] * 4
+    assert [row["service_id"] for row in server.links()] == ["A3"]
+    assert all(finding.ok for finding in self_check(server.core.engine))
+
+
 async def test_a_bug_while_a_seal_is_opened_holds_that_item_alone(
     counter: Counter, monkeypatch: pytest.MonkeyPatch
 ) -> None:

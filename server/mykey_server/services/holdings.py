@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row, and_, bindparam, delete, insert, or_, select
 from sqlmodel import col
@@ -15,6 +16,10 @@ from mykey_server.tables.management import KIND_CHOSEN, LinkTable, PersonTable
 from mykey_tui.domain import digest
 from mykey_tui.domain.ids import Binding, LookupToken, MyKeyId, ServiceId, SubjectCn, TerminalCode
 from mykey_tui.domain.link import LinkRow, LinkStatus
+
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
+_NOTHING = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +49,10 @@ class Held:
 
 @dataclass(slots=True)
 class Holdings:
-    """What is in the file and concerns this batch, moving with each decision."""
+    """What is in the file and concerns this batch, moving with each decision.
+
+    A decision moves it by `put` and `register` alone: both note what stood there before.
+    """
 
     rows: dict[LookupToken, Held] = field(default_factory=dict)
     owners: dict[str, LookupToken] = field(default_factory=dict)
@@ -52,33 +60,47 @@ class Holdings:
     people: dict[SubjectCn, Person] = field(default_factory=dict)
     before: dict[LookupToken, Held | None] = field(default_factory=dict)
     """Each changed row as it is in the file, in the order of the first change."""
-    new_people: list[Person] = field(default_factory=list)
+    new_people: dict[SubjectCn, Person] = field(default_factory=dict)
+    _noted: list[tuple[dict[Any, Any], Any, Any]] = field(default_factory=list)
+    """Since the last savepoint: a table, a key, and what stood under it."""
 
-    def copy(self) -> Holdings:
-        """The same once more, to try a decision on."""
-        return Holdings(
-            rows=dict(self.rows),
-            owners=dict(self.owners),
-            people=dict(self.people),
-            before=dict(self.before),
-            new_people=list(self.new_people),
-        )
+    def savepoint(self) -> None:
+        """What stands now is what `roll_back` comes back to."""
+        self._noted.clear()
+
+    def roll_back(self) -> None:
+        """Undo every `put` and `register` since the last savepoint, half done ones too."""
+        while self._noted:
+            table, key, stood = self._noted.pop()
+            if stood is _NOTHING:
+                table.pop(key, None)
+            else:
+                table[key] = stood
 
     def put(self, held: Held) -> None:
         """Let a row stand as `held` from now on."""
         token = held.row.token
         old = self.rows.get(token)
-        self.before.setdefault(token, old)
+        if token not in self.before:
+            self._set(self.before, token, old)
         if old is not None and old.is_live:
+            self._note(self.owners, old.row.service_id.text)
             self.owners.pop(old.row.service_id.text, None)
         if held.is_live:
-            self.owners[held.row.service_id.text] = token
-        self.rows[token] = held
+            self._set(self.owners, held.row.service_id.text, token)
+        self._set(self.rows, token, held)
 
     def register(self, person: Person) -> None:
         """Let a MyKey ID be registered from now on."""
-        self.people[person.cn] = person
-        self.new_people.append(person)
+        self._set(self.people, person.cn, person)
+        self._set(self.new_people, person.cn, person)
+
+    def _note(self, table: dict[_Key, Any], key: _Key) -> None:
+        self._noted.append((table, key, table.get(key, _NOTHING)))
+
+    def _set(self, table: dict[_Key, _Value], key: _Key, value: _Value) -> None:
+        self._note(table, key)
+        table[key] = value
 
     def owner_of(self, service_id: str) -> Held | None:
         """The live row that holds a service ID."""
@@ -142,7 +164,9 @@ def write_holdings(
     The counter row moves last, once; who decides has it locked since `LINKS.lock`.
     """
     if holdings.new_people:
-        connection.execute(_NEW_PERSON, [_person_values(person) for person in holdings.new_people])
+        connection.execute(
+            _NEW_PERSON, [_person_values(person) for person in holdings.new_people.values()]
+        )
     if not holdings.before:
         return head
     changed = [

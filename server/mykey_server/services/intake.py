@@ -137,7 +137,7 @@ def _apply(
     )
     waiting = HeldItems.read(connection, site, request, holdings)
     before = read_before(connection, request, (batch.held | batch.new).values())
-    holdings = _decide_all(batch, proofs, provider, holdings, waiting, before.settled)
+    _decide_all(batch, proofs, provider, holdings, waiting, before.settled)
     head = write_holdings(connection, provider, head, holdings)
     _store(connection, request, batch, waiting)
     waiting.forget(connection, before.held)
@@ -185,8 +185,8 @@ def _decide_all(
     holdings: Holdings,
     waiting: HeldItems,
     settled: dict[int, Decision],
-) -> Holdings:
-    """Decide what is held or new, in the order of the counter's acts; return what then stands."""
+) -> None:
+    """Decide what is held or new, in the order of the counter's acts; `holdings` moves with it."""
     for mid, item in sorted((batch.held | batch.new).items()):
         if mid in settled:
             waiting.release(item)
@@ -195,15 +195,14 @@ def _decide_all(
         proof = proofs.get(mid, UNDECIDABLE)
         if isinstance(proof, Proven) and waiting.stand_before(item, holdings):
             proof = UNDECIDABLE
-        trial = holdings.copy()  # What a bug leaves half done goes with it.
-        decision = in_isolation(partial(decide, item, proof, provider, trial), otherwise=HELD)
+        holdings.savepoint()
+        decision = in_isolation(partial(decide, item, proof, provider, holdings), otherwise=HELD)
         if decision == HELD:
+            holdings.roll_back()  # What a bug left half done.
             waiting.hold(item)
         else:
             waiting.release(item)
-            holdings = trial
         batch.known[mid] = Known(batch.hashes[mid], decision)
-    return holdings
 
 
 def _store(
