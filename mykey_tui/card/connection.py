@@ -66,6 +66,33 @@ class ReaderChanged:
 ReaderEvent: TypeAlias = CardArrived | CardLeft | ReaderChanged
 
 
+@dataclass(frozen=True, slots=True)
+class ReaderHealth:
+    """How watching the readers has gone since the program started.
+
+    Counts and ages only: no time of day, nothing of a card. Safe to show and to export.
+    """
+
+    alive: bool
+    """Whether the watcher looked lately; False until its first look."""
+    beat_seconds: float | None = None
+    """Since the watcher's last sign of life; None while it has given none."""
+    readers: tuple[str, ...] = ()
+    """The readers that are watched, their names cleaned for the screen."""
+    service_lost: int = 0
+    """How often the PC/SC service went away."""
+    reader_lost: int = 0
+    """How often a reader vanished while the service was there."""
+    context_renewed: int = 0
+    """How often the way to the service was dead and had to be made anew."""
+    watcher_replaced: int = 0
+    """How often the watcher hung or died, and another took its place."""
+    worker_given_up: int = 0
+    """How often a card's thread was given up because the reader did not answer in time."""
+    still_out: int = 0
+    """Threads that were given up and whose call has not come back yet."""
+
+
 class CardReader(Protocol):
     """A place where cards are laid. Used by one thread alone, but for `interrupt`."""
 
@@ -93,6 +120,10 @@ class CardReader(Protocol):
 
     def interrupt(self) -> None:
         """Make a blocked `wait` return None soon. From any thread, any number of times."""
+        ...
+
+    def health(self) -> ReaderHealth:
+        """How the watching goes. From any thread; returns at once."""
         ...
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, unique
 from typing import Protocol, TypeAlias, assert_never
 
@@ -19,6 +19,7 @@ from mykey_tui.card.connection import (
     CardReader,
     ReaderChanged,
     ReaderEvent,
+    ReaderHealth,
     ReaderState,
 )
 from mykey_tui.domain.clock import Clock
@@ -156,6 +157,12 @@ class Desk:
     def reader_state(self) -> tuple[ReaderState, str]:
         """The reader as last seen, and its name."""
         return self._reader_state, self._reader_name
+
+    @property
+    def reader_health(self) -> ReaderHealth:
+        """How the watching goes; not alive either when this desk's own thread has ended."""
+        health = self._reader.health()
+        return health if self._thread.is_alive() else replace(health, alive=False)
 
     def start(self) -> None:
         """Begin to watch."""

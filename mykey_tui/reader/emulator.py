@@ -20,6 +20,7 @@ from mykey_tui.card.connection import (
     CardLeft,
     ReaderChanged,
     ReaderEvent,
+    ReaderHealth,
     ReaderState,
 )
 from mykey_tui.card.storage import is_storage_card
@@ -122,6 +123,10 @@ class EmulatedReader:
         with self._condition:
             self._interrupted = True
             self._condition.notify_all()
+
+    def health(self) -> ReaderHealth:
+        """See `CardReader.health`; nothing can be lost here."""
+        return ReaderHealth(alive=True, beat_seconds=0.0, readers=(self.name,))
 
     def close(self) -> None:
         """See `CardReader.close`; the card is taken away, and nobody is told."""

@@ -18,7 +18,13 @@ from typing import NoReturn
 from smartcard import scard
 
 from mykey_tui.card import allow_list
-from mykey_tui.card.connection import CardConnection, ReaderChanged, ReaderEvent, ReaderState
+from mykey_tui.card.connection import (
+    CardConnection,
+    ReaderChanged,
+    ReaderEvent,
+    ReaderHealth,
+    ReaderState,
+)
 from mykey_tui.card.storage import is_storage_card
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import MyKeyError, ReaderError, TransmissionError
@@ -38,6 +44,8 @@ REMOVAL_SECONDS = 0.6
 """How long a failed command waits to learn whether the card was pulled: pcscd looks every 0.4 s."""
 SPURIOUS_PAUSE_SECONDS = 0.02
 """After a look that returned at once with nothing new, so that no service can make us spin."""
+BEAT_LATE_SECONDS = 8.0
+"""A watcher that has not looked for so long hangs, or is dead."""
 READERS_MAX = 16
 """As many as pcsc-lite has contexts for."""
 
@@ -80,6 +88,7 @@ class PcscReader:
         self._plug_state = UNAWARE
         self._retry_at = 0.0
         self._interrupted = threading.Event()
+        self._looked_at: float | None = None
 
     def wait(self, timeout_seconds: float) -> ReaderEvent | None:
         """See `CardReader.wait`."""
@@ -122,6 +131,16 @@ class PcscReader:
         if context is not None:
             scard.SCardCancel(context)
 
+    def health(self) -> ReaderHealth:
+        """See `CardReader.health`."""
+        looked = self._looked_at
+        age = None if looked is None else time.monotonic() - looked
+        return ReaderHealth(
+            alive=age is not None and age < BEAT_LATE_SECONDS,
+            beat_seconds=age,
+            readers=tuple(safe(name) for name in self._slots.names),
+        )
+
     def close(self) -> None:
         """See `CardReader.close`."""
         self._release()
@@ -161,6 +180,7 @@ class PcscReader:
 
     def _look(self, seconds: float) -> None:
         """Take in what is new, blocking for at most `seconds`; the events are in the slots then."""
+        self._looked_at = time.monotonic()
         if self._context is None and not self._establish(seconds):
             return
         if not self._refresh_readers():

@@ -290,7 +290,6 @@ def test_the_card_view_reads_the_card_that_lies_there_or_the_next_one(
     shown = watcher.until(CardShown).outcome
     assert isinstance(shown, CardDetail)
     assert shown.random_string == PAPER[:14]
-    assert shown.pin_tries_left == 3
     desk.show_card()
     assert isinstance(watcher.until(CardShown).outcome, CardDetail)
 
@@ -351,3 +350,13 @@ def test_stopping_is_quick_and_may_be_done_twice(desk: Any, bench: Any, watcher:
 
 def test_a_desk_that_was_never_started_can_be_stopped(desk: Any) -> None:
     desk.stop()
+
+
+def test_the_desk_tells_whether_its_reader_is_watched(desk: Any, bench: Any, watcher: Any) -> None:
+    assert not desk.reader_health.alive
+    desk.start()
+    watcher.until(ReaderIs)
+    assert desk.reader_health.alive
+    assert desk.reader_health.readers == (bench.reader.name,)
+    desk.stop()
+    assert not desk.reader_health.alive
