@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from mykey_tui.commands.context import Context, outside_path
 from mykey_tui.commands.output import Exit
+from mykey_tui.commands.progress import progress_told
 from mykey_tui.composition.counter import open_counter, reconcile
 from mykey_tui.domain.clock import SystemClock
 from mykey_tui.domain.codes import Code
@@ -170,6 +171,10 @@ def _write_settings(home: Home, identity: Identity) -> None:
 
 def _first_round(context: Context) -> int | None:
     """The rows, so that the counter works alone from now on; None where the line broke off."""
-    with suppress(LineError, ServerError), open_counter(context.settings) as counter:
+    with (
+        suppress(LineError, ServerError),
+        open_counter(context.settings) as counter,
+        progress_told(counter.store, context.output),
+    ):
         return reconcile(counter).rows
     return None

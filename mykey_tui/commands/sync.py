@@ -6,6 +6,7 @@ import argparse
 
 from mykey_tui.commands.context import Context
 from mykey_tui.commands.output import Exit
+from mykey_tui.commands.progress import progress_told
 from mykey_tui.composition.counter import open_counter, reconcile
 from mykey_tui.domain.errors import LineError, ServerError
 from mykey_tui.flows.outcomes import Stopped
@@ -19,7 +20,8 @@ def run(arguments: argparse.Namespace) -> int:
     output = context.output
     with open_counter(context.settings) as counter:
         try:
-            report = reconcile(counter)
+            with progress_told(counter.store, output):
+                report = reconcile(counter)
         except RetiredError as error:
             lost = output.catalog.text("cli.sync.lost", count=error.lost)
             stopped = Stopped(error.code, {"detail": lost})
