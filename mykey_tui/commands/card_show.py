@@ -10,10 +10,10 @@ from mykey_tui.commands.output import Exit, exit_of
 from mykey_tui.commands.outside import write_outside
 from mykey_tui.composition.counter import make_judge
 from mykey_tui.composition.reader import make_reader
-from mykey_tui.domain.clock import SystemClock
+from mykey_tui.domain.clock import SystemClock, japanese_date
+from mykey_tui.domain.prefectures import prefecture_of
 from mykey_tui.flows.card_detail import CardDetailFlow
 from mykey_tui.flows.card_text import card_lines
-from mykey_tui.flows.identify import japanese_date
 from mykey_tui.flows.outcomes import CardDetail, CardDetailOutcome, Stopped
 
 
@@ -41,18 +41,17 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _facts(detail: CardDetail) -> dict[str, object]:
+    prefecture = prefecture_of(detail.municipality_code)
     return {
         "result": "shown",
         "code": detail.verdict.value if detail.verdict else None,
         "random_string": detail.random_string,
         "terminal_code": detail.terminal_code,
         "municipality_code": detail.municipality_code,
+        "prefecture": prefecture.english if prefecture else None,
         "issuer": detail.issuer,
-        "serial": detail.serial,
         "not_before": japanese_date(detail.not_before),
         "not_after": japanese_date(detail.not_after),
         "days_left": detail.days_left,
-        "key": detail.key,
-        "pin_tries_left": detail.pin_tries_left,
         "revocation": "not-checked",
     }

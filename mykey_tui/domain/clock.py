@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Protocol
+
+JAPAN = timezone(timedelta(hours=9))
+"""A certificate ends at 23:59:59 in Japan; in UTC the day would be right by luck only."""
+
+
+def japanese_date(moment: datetime) -> str:
+    """The calendar day in Japan, yyyy-mm-dd."""
+    return moment.astimezone(JAPAN).date().isoformat()
 
 
 class Clock(Protocol):

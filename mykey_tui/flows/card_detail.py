@@ -10,14 +10,13 @@ from mykey_tui.domain.clock import Clock
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import MalformedCertificateError
 from mykey_tui.domain.ids import MY_KEY_ID_LENGTH
+from mykey_tui.domain.prefectures import MUNICIPALITY_CODE_LENGTH
 from mykey_tui.domain.text import safe
 from mykey_tui.flows.identify import CertificateJudge, with_card
 from mykey_tui.flows.lookup import days_left
 from mykey_tui.flows.outcomes import CardDetail, CardDetailOutcome, Stopped
 from mykey_tui.flows.stopping import stopped_by
 from mykey_tui.trust.certificate import AuthCertificate, parse_certificate
-
-_MUNICIPALITY_LENGTH = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,37 +32,29 @@ class CardDetailFlow:
         read = with_card(self.reader, _read)
         if isinstance(read, Stopped):
             return read
-        der, pin_tries_left = read
         try:
-            certificate = parse_certificate(der)
+            certificate = parse_certificate(read)
         except MalformedCertificateError as error:
             return stopped_by(error)
-        verdict = self.judge.judge(der)
-        return self._detail(
-            certificate, pin_tries_left, verdict.code if isinstance(verdict, Stopped) else None
-        )
+        verdict = self.judge.judge(read)
+        return self._detail(certificate, verdict.code if isinstance(verdict, Stopped) else None)
 
-    def _detail(
-        self, certificate: AuthCertificate, pin_tries_left: int | None, verdict: Code | None
-    ) -> CardDetail:
+    def _detail(self, certificate: AuthCertificate, verdict: Code | None) -> CardDetail:
         # The CN of a refused certificate may be any text, so it is cut and cleaned, not parsed.
         terminal_code = certificate.cn_text[MY_KEY_ID_LENGTH:]
         return CardDetail(
             random_string=safe(certificate.cn_text[:MY_KEY_ID_LENGTH]),
             terminal_code=safe(terminal_code),
-            municipality_code=safe(terminal_code[:_MUNICIPALITY_LENGTH]),
+            municipality_code=safe(terminal_code[:MUNICIPALITY_CODE_LENGTH]),
             issuer=safe(certificate.issuer_text),
-            serial=f"{certificate.serial:X}",
             not_before=certificate.not_before,
             not_after=certificate.not_after,
             days_left=days_left(certificate.not_after, now=self.clock.now()),
-            key=safe(certificate.key_description),
-            pin_tries_left=pin_tries_left,
             verdict=verdict,
         )
 
 
-def _read(connection: CardConnection) -> tuple[bytes, int | None]:
+def _read(connection: CardConnection) -> bytes:
     applet = JpkiApplet(connection)
     applet.select()
-    return applet.read_auth_certificate(), applet.pin_tries_left()
+    return applet.read_auth_certificate()

@@ -1,33 +1,62 @@
-"""The card view's words, line by line: on the command line and in the exported file."""
+"""The card view's words: the same on the screen, on the command line and in the exported file."""
 
 from __future__ import annotations
 
-from mykey_tui.flows.identify import japanese_date
+from dataclasses import dataclass
+
+from mykey_tui.domain.clock import japanese_date
+from mykey_tui.domain.prefectures import prefecture_of
 from mykey_tui.flows.outcomes import CardDetail
-from mykey_tui.i18n.catalog import Catalog
+from mykey_tui.i18n.catalog import Catalog, Language
+
+
+@dataclass(frozen=True, slots=True)
+class CardField:
+    """One field of the view: what it is called, and what it says."""
+
+    name: str
+    value: str
+
+
+def card_fields(detail: CardDetail, catalog: Catalog) -> list[CardField]:
+    """The fields of the certificate that the view has, and no other, then what was judged of it.
+
+    No serial number and no key: they would name the certificate beside its owner's string.
+    """
+    pairs = (
+        ("random", detail.random_string),
+        ("terminal", _terminal(detail, catalog)),
+        ("issuer", detail.issuer),
+        ("valid", _validity(detail, catalog)),
+        ("verdict", _verdict(detail, catalog)),
+    )
+    return [CardField(catalog.text(f"card.{name}"), value) for name, value in pairs]
 
 
 def card_lines(detail: CardDetail, catalog: Catalog) -> list[str]:
-    """What the certificate says, what was checked, and that revocation was not."""
-    text = catalog.text
-    municipality = text("card.municipality", code=detail.municipality_code)
+    """The whole view as lines: title, fields, and that revocation was not checked."""
+    fields = [f"{field.name}: {field.value}" for field in card_fields(detail, catalog)]
+    return [catalog.text("card.title"), *fields, catalog.text("card.not.checked")]
+
+
+def _terminal(detail: CardDetail, catalog: Catalog) -> str:
+    """The code with what is known of the municipality: its prefecture and its number."""
+    prefecture = prefecture_of(detail.municipality_code)
+    if prefecture is None:
+        where = catalog.text("card.municipality.unknown")
+    else:
+        name = prefecture.english
+        if catalog.language is Language.JAPANESE:
+            name = prefecture.japanese
+        where = catalog.text("card.municipality", prefecture=name, code=detail.municipality_code)
+    return f"{detail.terminal_code}   {where}"
+
+
+def _validity(detail: CardDetail, catalog: Catalog) -> str:
     first, last = japanese_date(detail.not_before), japanese_date(detail.not_after)
-    tries = detail.pin_tries_left
-    pairs = [
-        ("random", detail.random_string),
-        ("terminal", f"{detail.terminal_code}   {municipality}"),
-        ("issuer", detail.issuer),
-        ("serial", detail.serial),
-        ("valid", text("card.period", first=first, last=last, days=detail.days_left)),
-        ("key", detail.key),
-        (
-            "tries",
-            text("card.tries.unknown") if tries is None else text("card.tries.left", count=tries),
-        ),
-        ("verdict", _verdict(detail, catalog)),
-    ]
-    lines = [f"{text(f'card.{name}')}: {value}" for name, value in pairs]
-    return [text("card.title"), *lines, text("card.not.checked")]
+    if detail.days_left < 0:
+        return catalog.text("card.period.over", first=first, last=last, days=-detail.days_left)
+    return catalog.text("card.period", first=first, last=last, days=detail.days_left)
 
 
 def _verdict(detail: CardDetail, catalog: Catalog) -> str:

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
 from typing import TypeVar, assert_never
 
 from mykey_tui.card.connection import CardConnection, CardReader
 from mykey_tui.card.jpki import JpkiApplet
-from mykey_tui.domain.clock import Clock
+from mykey_tui.domain.clock import Clock, japanese_date
 from mykey_tui.domain.errors import CardError, ReaderError
 from mykey_tui.domain.verdict import Accepted, Refused, Undecided
 from mykey_tui.flows.outcomes import IdentifiedCard, Stopped
@@ -21,9 +20,6 @@ from mykey_tui.flows.timings import Timings
 from mykey_tui.trust.anchors import Anchors
 from mykey_tui.trust.certificate import parse_certificate
 from mykey_tui.trust.chain import judge
-
-JAPAN = timezone(timedelta(hours=9))
-"""A certificate ends at 23:59:59 in Japan; in UTC the day would be right by luck only."""
 
 T = TypeVar("T")
 
@@ -52,14 +48,21 @@ class CertificateJudge:
     clock: Clock
 
     def judge(self, der: bytes) -> IdentifiedCard | Stopped:
-        """Match every verdict; C-EXPIRED carries `date` as yyyy-mm-dd."""
+        """Match every verdict; C-EXPIRED carries `date` as yyyy-mm-dd.
+
+        C-NEXT for a good certificate over a kind of key that no known card has: what else is
+        different about such a card is not known either.
+        """
         verdict = judge(der, self.anchors, at=self.clock.now())
         match verdict:
             case Accepted(cn=cn, certificate=certificate, not_after=not_after):
+                parsed = parse_certificate(der)
+                if parsed.key_description not in KEY_DESCRIPTIONS:
+                    return Stopped(Code.CARD_UNKNOWN_KIND)
                 return IdentifiedCard(
                     cn=cn,
                     certificate=certificate,
-                    tbs_digest=parse_certificate(der).tbs_digest,
+                    tbs_digest=parsed.tbs_digest,
                     der=der,
                     not_after=not_after,
                 )
@@ -83,8 +86,3 @@ def identify(
         return der
     with timings.measure("verify"):
         return certificate_judge.judge(der)
-
-
-def japanese_date(moment: datetime) -> str:
-    """The calendar day in Japan, yyyy-mm-dd."""
-    return moment.astimezone(JAPAN).date().isoformat()

@@ -142,12 +142,9 @@ class CardDetail:
     terminal_code: str
     municipality_code: str
     issuer: str
-    serial: str
     not_before: datetime
     not_after: datetime
     days_left: int
-    key: str
-    pin_tries_left: int | None
     verdict: Code | None
 
     def __repr__(self) -> str:

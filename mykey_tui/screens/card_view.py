@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.text import safe
+from mykey_tui.flows.card_text import CardField, card_fields
 from mykey_tui.flows.desk_events import (
     CardShown,
     CardTaken,
@@ -32,9 +32,10 @@ from mykey_tui.screens.layout import (
 )
 from mykey_tui.screens.reception_view import said
 
-JAPAN = timezone(timedelta(hours=9), "JST")
 _NAME_WIDTH = 26
-_VALUE_ROWS_MAX = 3
+_VALUE_ROWS_MAX = 4
+_VALUE_LENGTH_MAX = 192
+"""The longest sentence of a refusal fits; a value from a card is cut before it comes here."""
 _PATH_LENGTH_MAX = 56
 """So much of a path fits in row 21; its end is the part that one looks for."""
 
@@ -46,52 +47,32 @@ def card_stage(outcome: CardDetailOutcome | None, face: Face, *, reading: bool) 
         return rows((5, centre(face.text(key), Role.STRONG)))
     if isinstance(outcome, Stopped):
         return said(outcome, face)
-    detail = outcome
-    tries = "card.tries.unknown" if detail.pin_tries_left is None else "card.tries.left"
-    verdict = face.text("card.good") if detail.verdict is None else _verdict(detail, face)
-    municipality = face.text("card.municipality", code=detail.municipality_code)
-    fields = (
-        ("random", detail.random_string),
-        ("terminal", f"{detail.terminal_code}   {municipality}"),
-        ("issuer", detail.issuer),
-        ("serial", detail.serial),
-        ("valid", _validity(detail, face)),
-        ("key", detail.key),
-        ("tries", face.text(tries, count=detail.pin_tries_left or 0)),
-    )
-    shown = [row for name, value in fields for row in _field(face.text(f"card.{name}"), value)]
-    role = Role.STRONG if detail.verdict is None else Role.WARN
-    code = detail.verdict.value if detail.verdict else ""
-    judged = [*_field(face.text("card.verdict"), verdict, role), *_field("", code, role)]
+    shown = card_fields(outcome, face.catalog)
+    role = Role.STRONG if outcome.verdict is None else Role.WARN
+    fields = [row for field in shown[:-1] for row in _field(field)]
     return rows(
         (0, centre(face.text("card.title"), Role.STRONG)),
-        (2, [*shown, BLANK, *judged, *(left(row) for row in wrap(face.text("card.not.checked")))]),
+        (2, [*fields, BLANK, *_field(shown[-1], role), BLANK, *_not_checked(face)]),
     )
 
 
-def _verdict(detail: CardDetail, face: Face) -> str:
-    if detail.verdict is None:
-        return ""
-    values = {"date": _day(detail.not_after)}
-    return face.code(detail.verdict, values).say
+def _not_checked(face: Face) -> list[Line]:
+    return [left(row) for row in wrap(face.text("card.not.checked"))]
 
 
-def _field(name: str, value: str, role: Role = Role.STRONG) -> list[Line]:
+def _field(field: CardField, role: Role = Role.STRONG) -> list[Line]:
     """A field, on a second row where its value is long (an issuer's name is)."""
-    rows_of_value = wrap(safe(value, 128), STAGE_WIDTH - 2 - _NAME_WIDTH)[:_VALUE_ROWS_MAX]
+    rows_of_value = wrap(safe(field.value, _VALUE_LENGTH_MAX), STAGE_WIDTH - 2 - _NAME_WIDTH)
     return [
-        Line((("  ", Role.PLAIN), (padded("" if n else name, _NAME_WIDTH), Role.DIM), (row, role)))
-        for n, row in enumerate(rows_of_value)
+        Line(
+            (
+                ("  ", Role.PLAIN),
+                (padded("" if n else field.name, _NAME_WIDTH), Role.DIM),
+                (row, role),
+            )
+        )
+        for n, row in enumerate(rows_of_value[:_VALUE_ROWS_MAX])
     ]
-
-
-def _day(moment: datetime) -> str:
-    return moment.astimezone(JAPAN).strftime("%Y-%m-%d")
-
-
-def _validity(detail: CardDetail, face: Face) -> str:
-    first, last = _day(detail.not_before), _day(detail.not_after)
-    return face.text("card.period", first=first, last=last, days=detail.days_left)
 
 
 class CardScreen(CounterScreen):

@@ -48,12 +48,9 @@ DETAIL = CardDetail(
     terminal_code="07202002B",
     municipality_code="07202",
     issuer="C=JP, O=JPKI, OU=JPKI for user authentication",
-    serial="1f3a7c",
     not_before=datetime(2024, 1, 1, tzinfo=UTC),
     not_after=datetime(2029, 1, 1, tzinfo=UTC),
     days_left=900,
-    key="RSA 2048",
-    pin_tries_left=3,
     verdict=None,
 )
 

@@ -9,8 +9,9 @@ import pytest
 
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import StoreError
+from mykey_tui.flows.card_text import card_fields, card_lines
 from mykey_tui.flows.desk_events import CardShown, CardTaken, CardWanted, LookedUp, ReadingStarted
-from mykey_tui.flows.outcomes import QueueItem, QueueState, Stopped
+from mykey_tui.flows.outcomes import CardDetail, QueueItem, QueueState, Stopped
 from mykey_tui.i18n.catalog import Catalog, Language
 from mykey_tui.screens import actions
 from tests.screens.conftest import Start
@@ -105,9 +106,7 @@ async def test_the_card_view_says_that_revocation_was_not_checked(start: Start) 
         await counter.shows("確認するカードを置いてください")
         assert counter.fakes.desk.asked[-2:] == [("nothing",), ("show-card",)]
         await counter.happens(ReadingStarted(), CardShown(DETAIL))
-        await counter.shows(
-            "1C2410DF79DGEL", "07202002B", "市区町村コード 07202", "RSA 2048", "3 回"
-        )
+        await counter.shows("1C2410DF79DGEL", "07202002B", "福島県 市区町村コード 07202", "JPKI")
         await counter.shows("2029-01-01 まで（あと 900 日）", "失効は確認していません")
 
 
@@ -115,10 +114,10 @@ async def test_the_next_card_is_shown_as_well_and_the_last_stays_till_then(start
     async with start() as counter:
         await counter.press("f4")
         await counter.happens(ReadingStarted(), CardShown(DETAIL), CardTaken(), CardWanted())
-        await counter.shows("RSA 2048")
+        await counter.shows("1C2410DF79DGEL")
         assert counter.fakes.desk.asked.count(("show-card",)) == 2
-        await counter.happens(ReadingStarted(), CardShown(replace(DETAIL, key="RSA 4096")))
-        await counter.shows("RSA 4096")
+        await counter.happens(ReadingStarted(), CardShown(replace(DETAIL, random_string="B" * 14)))
+        await counter.shows("B" * 14)
 
 
 async def test_a_long_issuer_goes_on_in_a_second_row(start: Start) -> None:
@@ -246,3 +245,40 @@ async def test_escape_always_leads_back(start: Start, keys: tuple[str, ...]) -> 
 )
 def test_every_function_key_has_a_digit_or_letter_beside_it(action: actions.Action) -> None:
     assert action.other
+
+
+def certificate_of(verdict: Code | None) -> CardDetail:
+    issuer = (
+        "C=JP, O=JPKI, OU=JPKI for user authentication, "
+        "OU=Japan Agency for Local Authority Information Systems"
+    )
+    return replace(DETAIL, issuer=issuer, verdict=verdict, days_left=-30 if verdict else 900)
+
+
+@pytest.mark.parametrize("language", list(Language))
+@pytest.mark.parametrize("verdict", [None, Code.CERTIFICATE_EXPIRED, Code.CERTIFICATE_FORGED])
+async def test_the_exported_text_says_what_the_screen_says_and_no_more(
+    start: Start, language: Language, verdict: Code | None
+) -> None:
+    detail = certificate_of(verdict)
+    async with start(language=language) as counter:
+        await counter.press("f4")
+        await counter.happens(CardShown(detail))
+        await counter.shows("1C2410DF79DGEL")
+        shown = "".join("\n".join(counter.rows[2:20]).split())
+    title, *fields, end = card_lines(detail, Catalog(language))
+    exported = "".join((title, *(field.replace(": ", "", 1) for field in fields), end))
+    assert "".join(exported.split()) == shown
+
+
+def test_the_card_view_has_the_agreed_fields_and_no_other() -> None:
+    names = [field.name for field in card_fields(DETAIL, Catalog(Language.ENGLISH))]
+    assert names == [
+        "Random string", "Reception terminal code", "Issuer", "Valid", "Verdict",
+    ]  # fmt: skip
+
+
+def test_a_code_of_no_prefecture_is_not_given_one() -> None:
+    detail = replace(DETAIL, terminal_code="99999001A", municipality_code="99999")
+    terminal = card_fields(detail, Catalog(Language.ENGLISH))[1].value
+    assert terminal == "99999001A   no prefecture has this number"
