@@ -16,7 +16,7 @@ from sqlalchemy import Connection, update
 from sqlmodel import Session, col, select
 
 from mykey_tui.domain.ids import Incarnation
-from mykey_tui.store import loading, outbox, progress, verdicts
+from mykey_tui.store import loading, outbox, progress
 from mykey_tui.store.base import StoreBase
 from mykey_tui.store.engine import reading, writing
 from mykey_tui.store.identity import incarnation_of
@@ -33,7 +33,6 @@ from mykey_tui.wire.messages import (
 INCARNATION_LENGTH = 16
 _MACHINE_ID = Path("/etc/machine-id")
 _UNSENT = (MutationState.WAITING.value, MutationState.PARKED.value)
-_FINAL = frozenset({"applied", "already", "conflict", "invalid"})
 
 
 def fingerprint(database: Path) -> bytes:
@@ -75,18 +74,19 @@ class Numbering(StoreBase):
             rows = _unsent(connection, incarnation_of(connection))
             return [KnownItem(row.number, item_hash(outbox.item_of(row))) for row in rows]
 
-    def draw_anew(self, answers: Iterable[RecoveredItem], *, seq: int) -> None:
+    def draw_anew(self, answers: Iterable[RecoveredItem]) -> None:
         """Draw a new incarnation, and number under it what the server has not, in one transaction.
 
-        What it has with the same content is settled with its verdict, or goes on under its old
-        number where the server holds it. Nothing was sent while the answers were on their way, so
-        that what was queued meanwhile is known to nobody.
+        What it has with the same content goes on under its old number, and the next push brings its
+        verdict. These answers settle nothing: they were given without comparing places, and a
+        verdict without the place that it belongs to would be lost with the server's disk. Nothing
+        was sent while the answers were on their way, so that what was queued meanwhile is known to
+        nobody.
         """
-        told = {answer.mid: answer for answer in answers}
+        same = {answer.mid for answer in answers if answer.state == "same"}
         with writing(self._engine) as connection:
             rows = _unsent(connection, incarnation_of(connection))
-            anew = [row for row in rows if not _stays(connection, row, told, seq=seq)]
-            self._renumber(connection, anew)
+            self._renumber(connection, [row for row in rows if row.number not in same])
             progress.change(connection, recover_due=0)
         self.identity = replace(self.identity, incarnation=self.incarnation())
 
@@ -181,22 +181,6 @@ def _unsent(connection: Connection, incarnation: bytes) -> Sequence[StoredMutati
         )
         .all()
     )
-
-
-def _stays(
-    connection: Connection,
-    row: StoredMutation,
-    told: Mapping[int, RecoveredItem],
-    *,
-    seq: int,
-) -> bool:
-    """Whether the server has this very item; it is settled where its verdict is final."""
-    answer = told.get(row.number)
-    if answer is None or answer.state != "same":
-        return False
-    if answer.verdict is not None and answer.verdict.verdict in _FINAL:
-        verdicts.settle(connection, row.mid, answer.verdict, seq=seq)
-    return True
 
 
 def _journal_to_queue(connection: Connection) -> None:

@@ -76,12 +76,9 @@ def recover(store: CounterStore, client: ServerClient, able: Abilities) -> None:
     if requests and not (able.recover and able.origin):
         raise ServerError(Code.SERVER_RESET, "this store is older than what it has sent")
     answers: list[RecoveredItem] = []
-    seq = 0
     for request in requests:
-        reply = client.recover(request)
-        answers.extend(reply.items)
-        seq = reply.seq
-    store.draw_anew(answers, seq=seq)
+        answers.extend(client.recover(request).items)
+    store.draw_anew(answers)
 
 
 def recover_requests(store: CounterStore) -> Iterator[RecoverRequest]:

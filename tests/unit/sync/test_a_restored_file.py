@@ -7,18 +7,20 @@ from pathlib import Path
 from shutil import copytree
 from typing import Any
 
+import httpx
 import pytest
 
 from mykey_server.database import writing
 from mykey_server.services import admin
 from mykey_server.tables.terminal import TERMINAL_ACTIVE
 from mykey_tui.domain.codes import Code
-from mykey_tui.domain.errors import ServerError
+from mykey_tui.domain.errors import LineError, ServerError
 from mykey_tui.domain.link import LinkStatus
 from mykey_tui.store.counter_store import CounterStore
 from mykey_tui.store.home import Home
 
 Restore = Callable[[], Any]
+Spoil = Callable[[httpx.Request, Callable[[], httpx.Response]], httpx.Response]
 
 
 @pytest.fixture
@@ -79,7 +81,9 @@ def test_its_numbers_are_drawn_anew_and_nothing_is_lost_or_doubled(
     assert site.enrol(restored.store.identity.scope).sync().rows == 9
 
 
-def test_what_the_server_has_already_is_settled_and_not_sent_again(site: Any, counter: Any) -> None:
+def test_what_the_server_has_already_is_settled_and_not_decided_again(
+    site: Any, counter: Any
+) -> None:
     """The copy has items 2 and 3 waiting; the server decided them after the copy was made."""
     counter.queue(1)
     counter.sync()
@@ -88,10 +92,50 @@ def test_what_the_server_has_already_is_settled_and_not_sent_again(site: Any, co
     restored = put_back(site, counter, lambda later: later.queue(4))
     restored.queue(5)
     report = restored.sync()
-    assert (report.pushed, report.applied, report.digest) == (1, 1, "match")
+    assert (report.pushed, report.applied, report.digest) == (3, 3, "match")
     assert restored.store.unsent() == 0
     assert len(site.links()) == 5
     assert restored.finds(2) == "0000000002"
+
+
+@pytest.mark.parametrize("epoch", [None, "f" * 16])
+def test_what_the_server_had_when_numbers_were_drawn_anew_comes_back_after_a_backup(
+    site: Any, counter: Any, epoch: str | None
+) -> None:
+    """The reply to the push and the pull after the asking are lost, and then the server's disk."""
+    counter.queue(1)
+    counter.sync()
+    backup = site.backup()
+    counter.queue(2)
+    site.line.spoil = line_that_goes_after("/v1/push", tells=False)
+    with pytest.raises(LineError):
+        counter.sync()
+    counter.store.require_recovery()
+    site.line.spoil = line_that_goes_after("/v1/recover", tells=True)
+    with pytest.raises(LineError):
+        counter.sync()
+    assert not counter.store.progress().recover_due
+    site.line.spoil = None
+    site.restore(backup, epoch=epoch)
+    counter.sync()
+    assert len(site.links()) == 2
+
+
+def line_that_goes_after(path: str, *, tells: bool) -> Spoil:
+    """Carries everything up to the first request of a path, and its reply if it `tells`."""
+    gone = False
+
+    def spoil(request: httpx.Request, send: Callable[[], httpx.Response]) -> httpx.Response:
+        nonlocal gone
+        if gone:
+            raise httpx.ReadError("the line is gone")
+        answer = send()
+        gone = request.url.path == path
+        if gone and not tells:
+            raise httpx.ReadError("the reply is lost")
+        return answer
+
+    return spoil
 
 
 def test_a_kill_between_asking_and_drawing_changes_nothing(
