@@ -37,6 +37,7 @@ class CounterScreen(Screen[None], inherit_bindings=False):
     heading: ClassVar[str] = ""
     """Catalogue key of the name in the upper left corner."""
     is_overlay: ClassVar[bool] = False
+    shows_queue: ClassVar[bool] = False
 
     def __init__(self, host: Host) -> None:
         super().__init__()
@@ -147,7 +148,7 @@ class CounterScreen(Screen[None], inherit_bindings=False):
     def _parts(self) -> Iterator[tuple[str, list[Line]]]:
         rule = Line(((self.face.profile.glyphs.rule * self._width, Role.DIM),))
         yield "head", [head_line(self.host, self.heading, self._width)]
-        yield "upper", [banner(self.host) or rule]
+        yield "upper", [banner(self.host, at_queue=self.shows_queue) or rule]
         yield "stage", self.stage()[:STAGE_HEIGHT]
         yield "next", [self._next_line()]
         yield "lower", [rule]

@@ -23,6 +23,7 @@ class QueueScreen(CounterScreen):
     """The list, and one row of it in full. Nothing here loses an entry without being asked."""
 
     heading = "place.queue"
+    shows_queue = True
 
     def __init__(self, host: Host) -> None:
         super().__init__(host)

@@ -99,6 +99,23 @@ async def test_the_banner_is_on_every_screen_and_goes_when_it_is_over(start: Sta
         await counter.until(lambda: set(counter.rows[1]) == {"─"})
 
 
+async def test_nobody_is_sent_to_the_queue_who_is_looking_at_it(start: Start) -> None:
+    stuck = having(waiting=1, unsent=2, oldest_seconds=2 * HOUR)
+    async with start(stuck) as counter:
+        await counter.shows("送信が止まっています（2件、最古 2時間）。F3 で確かめてください")
+        await counter.press("f3")
+        await counter.shows("送信が止まっています（2件、最古 2時間）。続くときは管理者に連絡")
+        assert "F3" not in counter.rows[1]
+        await counter.press("escape")
+        await counter.shows("F3 で確かめてください")
+
+
+@pytest.mark.parametrize("language", list(Language))
+def test_the_sentence_beside_the_queue_fits_its_row(language: Language) -> None:
+    words = Catalog(language).text("banner.S-STUCK.here", age="99 days", count=12345)
+    assert cell_len(f" S-STUCK  {words}") < 80, words
+
+
 async def test_old_rows_are_accepted_once_for_each_card_with_enter(start: Start) -> None:
     async with start(having(age_code=Code.ROWS_OLD, revocation_age_seconds=30 * HOUR)) as counter:
         await counter.shows("失効情報が古くなっています（30時間前）", "失効情報 30時間前")
