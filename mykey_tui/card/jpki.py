@@ -11,6 +11,7 @@ from mykey_tui.card import allow_list, status_word
 from mykey_tui.card.apdu import CommandApdu
 from mykey_tui.card.connection import CardConnection
 from mykey_tui.card.iso7816 import FILE_LENGTH_MAX, CardSession
+from mykey_tui.card.profile import PLASTIC_CARD, CardProfile, Family, profile_of
 from mykey_tui.card.storage import is_storage_card
 from mykey_tui.card.tlv import SEQUENCE_TAG, parse_head
 from mykey_tui.domain.codes import Code
@@ -37,10 +38,15 @@ _NO_APPLICATION = frozenset({0x6A81, 0x6A82, 0x6A86, 0x6A87, 0x6D00, 0x6E00})
 
 
 class JpkiApplet:
-    """The application's files and key, over a connection that nobody else uses meanwhile."""
+    """The application's files and key, over a connection that nobody else uses meanwhile.
 
-    def __init__(self, connection: CardConnection) -> None:
+    `layout` says where they lie; every application of the table has them where the plastic card
+    does, and another place would have to stand in the allow-list too.
+    """
+
+    def __init__(self, connection: CardConnection, layout: CardProfile = PLASTIC_CARD) -> None:
         self._session = CardSession(connection)
+        self._layout = layout
 
     def select(self) -> None:
         """Select the application by its full name; the ATR never decides.
@@ -52,7 +58,7 @@ class JpkiApplet:
         """
         if is_storage_card(self._session.atr):
             raise WrongCardError(Code.CARD_IS_POINT_CARD)
-        response = self._session.select_application(allow_list.JPKI_AID)
+        response = self._session.select_application(self._layout.aid)
         if response.sw.value in _NO_APPLICATION:
             raise WrongCardError(Code.CARD_NOT_JPKI)
         if not response.sw.is_ok:
@@ -63,19 +69,24 @@ class JpkiApplet:
 
         Cut to its own length, at most 7FFF bytes; the file may hold filler behind it.
 
+        The application's label is asked for only where the card refuses: it would cost every tap
+        two commands more.
+
         Raises:
-            WrongCardError: C-PHONE where the card wants the PIN first, as phones do.
+            WrongCardError: C-PHONE where a phone wants its PIN first; C-NEXT where an application
+                of unknown kind does, or has no such file.
             MalformedResponseError: no SEQUENCE, or a length that the file does not hold.
             StatusError, TransmissionError.
         """
         try:
-            self._session.select_file(allow_list.FILE_AUTH_CERTIFICATE)
+            self._session.select_file(self._layout.certificate_file)
             head = self._session.read_binary(offset=0, length=_HEAD_LENGTH)
             return head + self._read_rest(head)
         except StatusError as error:
-            if error.status_word == status_word.NOT_VERIFIED.value:
-                raise WrongCardError(Code.CARD_IS_PHONE) from error
-            raise
+            code = self._why_closed(error.status_word)
+            if code is None:
+                raise
+            raise WrongCardError(code) from error
 
     def token_label(self) -> str:
         """What the application calls itself, for example `JPKIAPICCTOKEN2`; safe to show."""
@@ -83,12 +94,31 @@ class JpkiApplet:
         label = self._session.read_binary(offset=0, length=_TOKEN_LABEL_LENGTH)
         return safe(label.decode("ascii", errors="replace").rstrip("\0 "), _TOKEN_LABEL_LENGTH)
 
+    def profile(self) -> CardProfile | None:
+        """What the application is, by its label; None where the table does not know it."""
+        return profile_of(self.token_label())
+
+    def require_known_card(self) -> CardProfile:
+        """The profile of a card that may be sent a PIN.
+
+        Raises:
+            WrongCardError: C-PHONE for a phone; C-NEXT for an application of unknown kind: where
+                its PIN lies and how many digits it has would be a guess.
+            StatusError, TransmissionError, MalformedResponseError.
+        """
+        profile = self.profile()
+        if profile is None:
+            raise WrongCardError(Code.CARD_UNKNOWN_KIND)
+        if profile.family is Family.PHONE:
+            raise WrongCardError(Code.CARD_IS_PHONE)
+        return profile
+
     def pin_tries_left(self) -> int | None:
         """Tries left for the authentication PIN, 0 where it is blocked; costs no try.
 
         None where the card does not tell: it answers 9000 after a PIN was accepted.
         """
-        self._session.select_file(allow_list.FILE_AUTH_PIN)
+        self._session.select_file(self._layout.pin_file)
         sw = self._session.send(CommandApdu(ins=0x20, p2=0x80)).sw
         if sw.is_ok:
             return None
@@ -135,7 +165,7 @@ class JpkiApplet:
         """
         if len(digest_info) != allow_list.DIGEST_INFO_LENGTH:
             raise ValueError(f"a DigestInfo of SHA-256 has {allow_list.DIGEST_INFO_LENGTH} bytes")
-        self._session.select_file(allow_list.FILE_AUTH_KEY)
+        self._session.select_file(self._layout.key_file)
         response = self._session.send(
             CommandApdu(cla=0x80, ins=0x2A, p2=0x80, data=digest_info, le=256)
         )
@@ -144,6 +174,20 @@ class JpkiApplet:
         if len(response.data) != SIGNATURE_LENGTH:
             raise MalformedResponseError(f"a signature of {len(response.data)} bytes")
         return response.data
+
+    def _why_closed(self, status: int) -> Code | None:
+        """Which kind of card keeps its certificate from us; None where the kind explains nothing."""
+        if status not in (status_word.NOT_VERIFIED.value, status_word.NOT_FOUND.value):
+            return None
+        try:
+            label = self.token_label()
+        except StatusError:
+            label = ""  # As a phone does that closes this file, too.
+        profile = profile_of(label)
+        if status == status_word.NOT_FOUND.value:
+            return Code.CARD_UNKNOWN_KIND if label and profile is None else None
+        is_phone = not label or (profile is not None and profile.family is Family.PHONE)
+        return Code.CARD_IS_PHONE if is_phone else Code.CARD_UNKNOWN_KIND
 
     def _read_rest(self, head: bytes) -> bytes:
         """What follows the first four bytes of the certificate, by the length that they state."""

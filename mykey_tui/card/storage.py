@@ -20,6 +20,10 @@ GET_UID = CommandApdu(cla=0xFF, ins=0xCA, le=256)
 _UID_LENGTHS = frozenset({4, 7, 8, 10})
 _RANDOM_UID_LENGTH = 4
 _RANDOM_UID_FIRST_BYTE = 0x08
+_IDM_LENGTH = 8
+_PASSING_IDM_PREFIXES = (b"\x01\xfe", b"\x02\xfe")
+"""NFC-DEP draws its NFCID2 for the moment (NFC Forum Digital Protocol, 6.6); a phone that emulates
+a FeliCa card lets the app choose one (Android, HCE-F)."""
 
 
 def is_storage_card(atr: bytes) -> bool:
@@ -28,7 +32,12 @@ def is_storage_card(atr: bytes) -> bool:
 
 
 def is_random_uid(uid: bytes) -> bool:
-    """Whether the UID was drawn for this tap only (ISO/IEC 14443-3: four bytes beginning 08)."""
+    """Whether the number is a passing one: drawn for this tap, or chosen by an app on a phone.
+
+    ISO/IEC 14443-3 draws four bytes beginning 08; of eight bytes see `_PASSING_IDM_PREFIXES`.
+    """
+    if len(uid) == _IDM_LENGTH and uid.startswith(_PASSING_IDM_PREFIXES):
+        return True
     return len(uid) == _RANDOM_UID_LENGTH and uid[0] == _RANDOM_UID_FIRST_BYTE
 
 
@@ -39,7 +48,8 @@ def read_uid(connection: CardConnection) -> bytes:
         WrongCardError: S-CARD for every card that is no storage card (nothing is sent to it: a My
             Number Card gives a number of the moment), S-RANDOM for a UID drawn for this tap only.
         StatusError: the reader does not know this command or this card.
-        MalformedResponseError: an answer of no known length.
+        MalformedResponseError: an answer of no known length, or all 00 or all FF: a blank card
+            or a reader at a loss, and the same "number" for everybody.
         TransmissionError: the card was taken away.
     """
     if not is_storage_card(connection.atr):
@@ -49,6 +59,8 @@ def read_uid(connection: CardConnection) -> bytes:
         raise StatusError("GET DATA (UID)", response.sw.value)
     if len(response.data) not in _UID_LENGTHS:
         raise MalformedResponseError(f"a UID of {len(response.data)} bytes")
+    if response.data in (bytes(len(response.data)), b"\xff" * len(response.data)):
+        raise MalformedResponseError("a UID of no content")
     if is_random_uid(response.data):
         raise WrongCardError(Code.SERVICE_CARD_RANDOM)
     return response.data

@@ -11,7 +11,9 @@ from typing import TypeVar, assert_never
 
 from mykey_tui.card.connection import CardConnection, CardReader
 from mykey_tui.card.jpki import JpkiApplet
+from mykey_tui.card.profile import KEY_DESCRIPTIONS
 from mykey_tui.domain.clock import Clock, japanese_date
+from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import CardError, ReaderError
 from mykey_tui.domain.verdict import Accepted, Refused, Undecided
 from mykey_tui.flows.outcomes import IdentifiedCard, Stopped

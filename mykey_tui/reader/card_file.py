@@ -2,11 +2,12 @@
 
     {"format": 1, "kind": "jpki" | "iso" | "storage", "name": "…", "simulated": true,
      "atr": "hex", "files": {"000A": "hex", …}, "auth_key": "PKCS8 PEM" | null,
-     "pins": {"0018": {"value": "1234", "tries": 3}, …}, "uid": "hex" | null,
+     "pins": {"0018": {"value": "1234", "tries": 3}, …}, "closed": ["000A"], "uid": "hex" | null,
      "fault": null | {"name": "slow", "seconds": 0.02}}
 
 `kind`: jpki has the JPKI application; iso is a card with a processor and without it (a driving
-licence); storage has a number only (a point card).
+licence); storage has a number only (a point card). `closed` names files that answer after the
+authentication PIN alone, as a phone's certificate does; it may be missing.
 """
 
 from __future__ import annotations
@@ -102,6 +103,8 @@ class CardFile:
     auth_key: str | None = None
     """PKCS #8 PEM of the authentication key; None: the card cannot sign."""
     pins: Mapping[int, CardPin] = field(default_factory=dict)
+    closed: frozenset[int] = frozenset()
+    """Files that are read after the authentication PIN alone."""
     uid: bytes | None = None
     fault: Fault | None = None
     simulated: bool = True
@@ -133,7 +136,10 @@ class CardFile:
             raise CardFileError(f"format is not {FORMAT}")
         files = _object(fields.get("files", {}), "files")
         pins = _object(fields.get("pins", {}), "pins")
-        if len(files) > FILE_COUNT_MAX or len(pins) > FILE_COUNT_MAX:
+        closed = fields.get("closed", [])
+        if not isinstance(closed, list):
+            raise CardFileError("closed is not a list")
+        if max(len(files), len(pins), len(closed)) > FILE_COUNT_MAX:
             raise CardFileError(f"more than {FILE_COUNT_MAX} files")
         auth_key, uid, fault = (fields.get(key) for key in ("auth_key", "uid", "fault"))
         simulated = fields.get("simulated", True)
@@ -147,6 +153,7 @@ class CardFile:
             files={_file_id(k): _hex(v, "files", CONTENT_LENGTH_MAX) for k, v in files.items()},
             auth_key=None if auth_key is None else _text(auth_key, "auth_key", FILE_SIZE_MAX),
             pins={_file_id(k): _pin(v) for k, v in pins.items()},
+            closed=frozenset(_file_id(_text(name, "closed", 4)) for name in closed),
             uid=None if uid is None else _hex(uid, "uid", 10),
             fault=None if fault is None else _fault(fault),
         )
@@ -171,6 +178,7 @@ class CardFile:
                 "pins": {
                     f"{k:04X}": {"value": v.value, "tries": v.tries} for k, v in self.pins.items()
                 },
+                "closed": sorted(f"{file_id:04X}" for file_id in self.closed),
                 "uid": self.uid and self.uid.hex().upper(),
                 "fault": fault,
             },

@@ -189,6 +189,8 @@ class EmulatedCard:
             raise _Refusal(0x6986)
         if self._file == FILE_SIGNATURE_CERTIFICATE:
             raise _Refusal(0x6982)
+        if self._file in self._card.closed and FILE_AUTH_PIN not in self._verified:
+            raise _Refusal(0x6982)
         if self._file not in self._files:
             raise _Refusal(0x6981)  # A PIN or a key is not read.
         wanted = command.le

@@ -5,14 +5,19 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeAlias
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
 from mykey_tui.simulated.ca import TEST_POLICY, Issuer
+
+PublicKey: TypeAlias = RSAPublicKey | EllipticCurvePublicKey
+"""RSA on the cards of today; P-384 is announced for the next generation."""
 
 # The names end in .invalid (RFC 2606), so that nobody is ever asked.
 _PRACTICE_STATEMENT = "http://simulated.invalid/cps.html"
@@ -33,7 +38,7 @@ class CertificatePlan:
     policy: str = TEST_POLICY
 
 
-def issue(plan: CertificatePlan, public_key: RSAPublicKey) -> bytes:
+def issue(plan: CertificatePlan, public_key: PublicKey) -> bytes:
     """Sign the certificate; DER. The same plan and key give the same bytes."""
     issuer_name = plan.issuer.certificate.subject
     builder = (
@@ -66,7 +71,7 @@ def _serial(plan: CertificatePlan) -> int:
 
 
 def _extensions(
-    plan: CertificatePlan, public_key: RSAPublicKey
+    plan: CertificatePlan, public_key: PublicKey
 ) -> list[tuple[x509.ExtensionType, bool]]:
     issuer_directory = x509.DirectoryName(plan.issuer.certificate.subject)
     return [

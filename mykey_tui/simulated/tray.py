@@ -8,7 +8,7 @@ from datetime import datetime
 from mykey_tui.card.allow_list import FILE_AUTH_CERTIFICATE
 from mykey_tui.domain.ids import ProviderId, ServiceId, SubjectCn
 from mykey_tui.reader.card_file import CardFile, Fault, FaultName
-from mykey_tui.simulated.cards import make_card
+from mykey_tui.simulated.cards import copied_card, make_card, newer_card, phone
 from mykey_tui.simulated.foreign import Variant, driving_licence, felica_card, mifare_card
 
 SECONDS_PER_COMMAND_OF_SLOW_CARD = 0.4
@@ -59,7 +59,7 @@ _PAPER = "1C2410DF79DGEL07202002B"
 
 def sample_tray(at: datetime) -> tuple[TrayCard, ...]:
     """The tray, with certificates that are fresh on the day of `at` (aware)."""
-    return (*_linked(at), *_refused(at), *_other_kinds(), *_troublesome(at))
+    return (*_linked(at), *_refused(at), *_other_kinds(), *_troublesome(at), *_other_makes(at))
 
 
 def _sample_cn(number: int) -> str:
@@ -171,5 +171,26 @@ def _troublesome(at: datetime) -> tuple[TrayCard, ...]:
             "d", "もう一人、登録していない人", "Another one not linked",
             "通信を切って登録してみる人です", "for linking while the line is cut",
             make_card(_sample_cn(13), at=at),
+        ),
+    )  # fmt: skip
+
+
+def _other_makes(at: datetime) -> tuple[TrayCard, ...]:
+    """Such as have the application, and are no plastic card of the present kind."""
+    return (
+        TrayCard(
+            "e", "スマートフォン", "A phone",
+            "プラスチックのカードを求めます", "asks for the plastic card",
+            phone(_sample_cn(14), at=at),
+        ),
+        TrayCard(
+            "f", "新しい種類のカード", "A newer kind of card",
+            "まだ対応していないと出ます", "says that it is not known yet",
+            newer_card(_sample_cn(15), at=at),
+        ),
+        TrayCard(
+            "g", "写しのカード（登録済み）", "A copy of the first card",
+            "暗証番号を求めると、分かります", "is found out where a PIN is asked",
+            copied_card(_PAPER, at=at),
         ),
     )  # fmt: skip

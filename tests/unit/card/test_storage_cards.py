@@ -67,3 +67,27 @@ def test_a_point_card_is_never_sent_a_select(answering_card: Make) -> None:
         JpkiApplet(card).select()
     assert caught.value.code is Code.CARD_IS_POINT_CARD
     assert card.log == []
+
+
+@pytest.mark.parametrize(
+    ("uid", "what"),
+    [("01FE112233445566", "peer-to-peer"), ("02FE112233445566", "a phone's own choice")],
+)
+def test_a_phone_s_passing_idm_is_refused(answering_card: Make, uid: str, what: str) -> None:
+    card = answering_card(lambda command: bytes.fromhex(uid + "9000"), FELICA_ATR)
+    with pytest.raises(WrongCardError) as caught:
+        read_uid(card)
+    assert caught.value.code is Code.SERVICE_CARD_RANDOM, what
+
+
+def test_the_same_beginning_in_another_length_is_a_number_like_any_other(
+    answering_card: Make,
+) -> None:
+    card = answering_card(lambda command: bytes.fromhex("01FE11229000"), MIFARE_ATR)
+    assert read_uid(card) == bytes.fromhex("01FE1122")
+
+
+@pytest.mark.parametrize("uid", ["00" * 4, "FF" * 7, "00" * 8, "FF" * 10])
+def test_a_number_of_one_byte_repeated_would_be_everybody_s(answering_card: Make, uid: str) -> None:
+    with pytest.raises(MalformedResponseError):
+        read_uid(answering_card(lambda command: bytes.fromhex(uid + "9000"), FELICA_ATR))
