@@ -37,6 +37,7 @@ from mykey_tui.flows.desk_events import (
     ReaderIs,
     ReadingStarted,
     ServiceCardSeen,
+    TapDone,
 )
 from mykey_tui.flows.outcomes import (
     CardDetailOutcome,
@@ -47,7 +48,9 @@ from mykey_tui.flows.outcomes import (
     ServiceCardRead,
     Stopped,
 )
+from mykey_tui.flows.soak import Tap
 from mykey_tui.flows.stopping import describe_bug
+from mykey_tui.flows.tap import read_tap
 
 WATCH_SECONDS = 30.0
 """One wait at the reader. `interrupt` ends it sooner, so a long one costs nothing but idle time."""
@@ -99,6 +102,7 @@ class _Expect(Enum):
     LOOKUP = "lookup"
     LOOKUP_WITHOUT_HANDOVER = "lookup-without-handover"
     SERVICE_CARD = "service-card"
+    TAP = "tap"
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +186,10 @@ class Desk:
     def expect_service_card(self) -> None:
         """The next card laid is a service card; after one that could be read, cards are left alone."""
         self._now_expect(_Expect.SERVICE_CARD)
+
+    def expect_taps(self) -> None:
+        """Cards laid from now on are read for the time it takes, and for nothing else."""
+        self._now_expect(_Expect.TAP)
 
     def expect_nothing(self) -> None:
         """Cards laid from now on are left alone."""
@@ -282,6 +290,11 @@ class Desk:
                 self._answer(lambda: LookedUp(self._flows.lookup(handover=False)), LookedUp)
             case _Expect.SERVICE_CARD:
                 self._answer(lambda: self._service_card(generation), ServiceCardSeen)
+            case _Expect.TAP:
+                self._answer(
+                    lambda: TapDone(read_tap(self._reader)),
+                    lambda stopped: TapDone(Tap(code=stopped.code)),
+                )
             case _:
                 assert_never(expect)
 

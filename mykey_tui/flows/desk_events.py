@@ -12,6 +12,7 @@ from mykey_tui.flows.outcomes import (
     LookupOutcome,
     ServiceCardOutcome,
 )
+from mykey_tui.flows.soak import Tap
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,13 @@ class CardShown:
 
 
 @dataclass(frozen=True, slots=True)
+class TapDone:
+    """A card of the 100-taps test was read, or was not."""
+
+    tap: Tap
+
+
+@dataclass(frozen=True, slots=True)
 class CardTaken:
     """The reader is free again."""
 
@@ -77,6 +85,7 @@ DeskEvent: TypeAlias = (
     | CardWanted
     | LinkFinished
     | CardShown
+    | TapDone
     | CardTaken
     | CardForgotten
     | ReaderIs

@@ -37,6 +37,10 @@ class DeskPort(Protocol):
         """The next card laid is a service card for step 2 (`ServiceCardSeen`)."""
         ...
 
+    def expect_taps(self) -> None:
+        """Cards laid from now on are read and timed (`TapDone`), looked up and stored nowhere."""
+        ...
+
     def expect_nothing(self) -> None:
         """Cards laid from now on are left alone (another screen is open)."""
         ...

@@ -9,22 +9,27 @@ from dataclasses import dataclass
 from mykey_tui.card.connection import CardConnection, CardReader
 from mykey_tui.card.jpki import JpkiApplet
 
-SECRET_INSTRUCTIONS = frozenset({0x20, 0x24, 0x2C})
-"""VERIFY, CHANGE REFERENCE DATA, RESET RETRY COUNTER (ISO/IEC 7816-4, 11.6)."""
+_SELECT = 0xA4
+_LE_BYTES = 1
 _SHOWN_BYTES_MAX = 16
-"""Enough for every SELECT; a DigestInfo to be signed is longer and is cut."""
+"""Enough for every application's name; what is longer is cut."""
 
 
 def describe(command: bytes) -> str:
-    """A command for people: `00200080 ** (5 bytes)` for a secret, the first bytes of all others."""
+    """A command for people: the header, and of the body what cannot be anybody's secret.
+
+    That is the name in a SELECT and a length that is asked for. Everything else is only counted:
+    a PIN, a hash to be signed, a key of a storage card, a number of a card in a pass-through.
+    """
     header, body = command[:4].hex(), command[4:]
     if not body:
         return header
-    if command[1] in SECRET_INSTRUCTIONS:
-        return f"{header} ** ({len(body)} bytes)"
-    if len(body) > _SHOWN_BYTES_MAX:
-        return f"{header} {body[:_SHOWN_BYTES_MAX].hex()}… ({len(body)} bytes)"
-    return f"{header} {body.hex()}"
+    if len(body) == _LE_BYTES:
+        return f"{header} {body.hex()}"
+    if command[:1] == b"\x00" and command[1] == _SELECT:
+        cut = "..." if len(body) > _SHOWN_BYTES_MAX else ""
+        return f"{header} {body[:_SHOWN_BYTES_MAX].hex()}{cut}"
+    return f"{header} ** ({len(body)} bytes)"
 
 
 class Traced:

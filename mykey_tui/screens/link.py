@@ -20,6 +20,7 @@ from mykey_tui.flows.desk_events import (
     ReaderIs,
     ReadingStarted,
     ServiceCardSeen,
+    TapDone,
 )
 from mykey_tui.flows.outcomes import (
     Found,
@@ -65,8 +66,8 @@ class LinkScreen(LinkSteps):
                 self._link_finished(outcome)
             case CardTaken():
                 self._taken()
-            case ReaderIs() | CardForgotten() | CardShown():
-                pass  # The frame says the first two; the card view asked for the third.
+            case ReaderIs() | CardForgotten() | CardShown() | TapDone():
+                pass  # The frame says the first two; other screens asked for the others.
             case _:
                 assert_never(event)
         self.repaint()

@@ -17,6 +17,7 @@ from mykey_tui.flows.desk_events import (
     ReaderIs,
     ReadingStarted,
     ServiceCardSeen,
+    TapDone,
 )
 from mykey_tui.flows.outcomes import HandOver, NotLinked, Stopped, Unconfirmed
 from mykey_tui.screens import actions
@@ -112,7 +113,7 @@ class ReceptionScreen(CounterScreen):
                 self._trouble = _TROUBLE.get(state)
                 if isinstance(self.shown, Waiting | Preparing):
                     self.shown = Waiting(self._trouble)
-            case CardForgotten() | ServiceCardSeen() | CardWanted() | CardShown():
+            case CardForgotten() | ServiceCardSeen() | CardWanted() | CardShown() | TapDone():
                 pass  # The frame says the first; a screen that was closed asked for the others.
             case _:
                 assert_never(event)

@@ -93,6 +93,9 @@ class FakeDesk:
     def expect_service_card(self) -> None:
         self.asked.append(("service-card",))
 
+    def expect_taps(self) -> None:
+        self.asked.append(("taps",))
+
     def expect_nothing(self) -> None:
         self.asked.append(("nothing",))
 
