@@ -173,7 +173,13 @@ def _add_bundle_commands(commands: _Commands, common: argparse.ArgumentParser) -
     actions = bundle.add_subparsers(dest="action", required=True, metavar="ACTION")
     taking = actions.add_parser("import", parents=[common], help="take an export in, and answer it")
     taking.add_argument("file", type=Path, metavar="FILE", help="what `mykey bundle export` wrote")
-    taking.add_argument("--reply", type=Path, required=True, metavar="FILE")
+    taking.add_argument(
+        "--reply",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="where the answer goes, for `mykey bundle import`",
+    )
     taking.add_argument("--anchors", type=Path, help="as of `serve`")
 
 
