@@ -1,7 +1,8 @@
 """The poll: signed "nothing new" answers of one worker, beside a bare endpoint on the same server.
 
 wrk makes the load, in turns for both. A signature may be shown again for 300 seconds, so one
-signed request serves a whole run: what is measured is the server, not our signing.
+signed request of each counter serves a whole run: what is measured is the server, not our signing.
+There are so many counters that none asks for more than its share.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +22,7 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 from bench.server import operator, serving
+from bench.suspensions import COUNTERS_EACH, Poller, make_pollers
 from mykey_tui.domain.clock import SystemClock
 from mykey_tui.store.home import Home
 from mykey_tui.store.identity import Identity
@@ -32,6 +34,19 @@ PROVIDER = "A-α1-0001"
 CONNECTIONS = 16
 SECONDS = 4
 TURNS = 3
+COUNTERS = 200
+"""So many may ask 400,000 times at once: more than a run does (`mykey_server.rate`)."""
+_LUA = """
+local headers = {%s}
+local requests, turn = {}, 0
+init = function()
+  for at, each in ipairs(headers) do requests[at] = wrk.format("GET", nil, each) end
+end
+request = function()
+  turn = turn %% #requests + 1
+  return requests[turn]
+end
+"""
 _RATE = re.compile(r"Requests/sec:\s+([0-9.]+)")
 _REFUSED = re.compile(r"Non-2xx or 3xx responses: (\d+)")
 
@@ -51,12 +66,12 @@ def bare_server() -> Iterator[str]:
         process.wait(20)
 
 
-def load(url: str, headers: Mapping[str, str]) -> float:
-    """Requests a second that were answered 200 or 304, all of them."""
-    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s"]
-    for name, value in headers.items():
-        command += ["-H", f"{name}: {value}"]
-    said = subprocess.run([*command, url], check=True, capture_output=True, text=True).stdout
+def load(url: str, headers: Sequence[Mapping[str, str]], folder: Path) -> float:
+    """Requests a second that were answered 200 or 304, all of them; the headers go round in turn."""
+    script = folder / "requests.lua"
+    script.write_text(_LUA % ",\n".join(map(_lua_table, headers)), "ascii")
+    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", "-s", str(script), url]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     refused = _REFUSED.search(said)
     rate = _RATE.search(said)
     if refused is not None or rate is None:
@@ -64,10 +79,27 @@ def load(url: str, headers: Mapping[str, str]) -> float:
     return float(rate.group(1))
 
 
+def _lua_table(values: Mapping[str, str]) -> str:
+    """ASCII text alone, whose escapes are the same in JSON."""
+    return "{" + ", ".join(f"[{json.dumps(k)}] = {json.dumps(v)}" for k, v in values.items()) + "}"
+
+
 def signed_poll(identity: Identity, poll_key: bytes, url: str) -> dict[str, str]:
     """The headers of one poll, good for five minutes."""
     created = datetime.now(UTC)
     return sign_poll(url=url, key=poll_key, key_id=str(identity.device_id), created=created)
+
+
+def signed_polls(pollers: Sequence[Poller], url: str, etag: str) -> list[dict[str, str]]:
+    """The same of many counters, which have the answer of this ETag already."""
+    created = datetime.now(UTC)
+    return [
+        {
+            "If-None-Match": etag,
+            **sign_poll(url=url, key=each.poll_key, key_id=each.device_id, created=created),
+        }
+        for each in pollers
+    ]
 
 
 def poll_key_of(identity: Identity) -> bytes:
@@ -93,19 +125,24 @@ def measure() -> dict[str, Any]:
                 counter_name="bench", clock=SystemClock(),
             )  # fmt: skip
             store.close()
-            poll = f"{url}/v1/poll?scope={store.identity.scope}"
-            return compare(store.identity, poll, f"{bare}/v1/poll")
+            scope = store.identity.scope
+            pollers = make_pollers(database, url, [scope] * (COUNTERS // COUNTERS_EACH))
+            poll = f"{url}/v1/poll?scope={scope}"
+            return compare(store.identity, pollers, poll, f"{bare}/v1/poll", Path(name))
 
 
-def compare(identity: Identity, poll: str, bare: str) -> dict[str, Any]:
+def compare(
+    identity: Identity, pollers: Sequence[Poller], poll: str, bare: str, folder: Path
+) -> dict[str, Any]:
     """Both in turns, so that a busy moment of the machine meets both."""
     key = poll_key_of(identity)
     etag = urlopen(Request(poll, headers=signed_poll(identity, key, poll))).headers["ETag"]  # noqa: S310  # our own server, on loopback
     ours, floor = [], []
     for _ in range(TURNS):
-        floor.append(load(bare, {}))
-        ours.append(load(poll, signed_poll(identity, key, poll) | {"If-None-Match": etag}))
+        floor.append(load(bare, [{}], folder))
+        ours.append(load(poll, signed_polls(pollers, poll, etag), folder))
     return {
+        "counters": len(pollers),
         "connections": CONNECTIONS,
         "bare_per_second": round(statistics.median(floor)),
         "polls_per_second": round(statistics.median(ours)),

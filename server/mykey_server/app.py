@@ -18,7 +18,7 @@ from mykey_server.polling import PATH, Polls
 from mykey_server.problem import ProblemError
 from mykey_server.reply import problem_reply
 from mykey_server.routes import device, sync
-from mykey_server.routes.described import schemas
+from mykey_server.routes.described import described_poll, schemas
 from mykey_server.settings import Settings
 from mykey_tui.domain.clock import Clock, SystemClock
 from mykey_tui.wire.problems import ProblemType
@@ -98,7 +98,8 @@ class _Outermost:
 
 
 def _document(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document, with the messages' schemas."""
+    """The OpenAPI document, with the messages' schemas, and the poll, which goes past the router."""
     document = FastAPI.openapi(app)
+    document["paths"][PATH] = {"get": described_poll()}
     document.setdefault("components", {}).setdefault("schemas", {}).update(schemas())
     return document

@@ -115,6 +115,7 @@ class Polls:
     def _answer(self, scope: Scope) -> tuple[_State, bytes]:
         shown = _headers(scope)
         device_id = self._who(scope, shown)
+        self._core.buckets.take(device_id, self._core.clock.monotonic())
         own = self._scopes.get(device_id)
         query: bytes = scope["query_string"]
         if query != _QUERY_PREFIX + own.encode():

@@ -21,7 +21,7 @@ so forgetting an address opens nothing."""
 BURST = 2000
 """Requests that a counter may make at once: a week's queue in full batches, and a first load."""
 REFILL_A_SECOND = 100.0
-"""A counter at work makes one in half a minute."""
+"""A counter at work makes one in half a minute, mostly a poll."""
 COUNTERS_MAX = 4096
 """Remembered at a time; who has asked nothing for longest is forgotten, with a full bucket."""
 

@@ -31,6 +31,7 @@ from mykey_server.app import create_app
 from mykey_server.settings import Settings
 from mykey_tui.wire.messages import JSON
 from tests.proofs.length import length
+from tests.proofs.polling import POLL, poll
 from tests.server.conftest import ORIGIN, Counter, Server, TestClock
 
 EXAMPLES = length(short=15, long=2000)
@@ -42,7 +43,7 @@ CHECKS = [
     response_schema_conformance,
 ]
 ENDPOINTS = (
-    "/v1/hello", "/v1/enrol", "/v1/heads", "/v1/log/{epoch}/{scope}/{after}",
+    "/v1/hello", "/v1/enrol", "/v1/poll", "/v1/heads", "/v1/log/{epoch}/{scope}/{after}",
     "/v1/snapshot/{epoch}/{scope}/{first}", "/v1/digest/{scope}", "/v1/push", "/v1/recover",
 )  # fmt: skip
 
@@ -89,9 +90,10 @@ def _ask(app: FastAPI, counter: Counter, case: Any) -> httpx.Response:
         async with _client(app) as http:
             counter.server.http = http
             media_type = None if body is None else JSON
-            return await counter.send(
-                case.operation.method.upper(), path, body=body, content_type=media_type
-            )
+            method = case.operation.method.upper()
+            if case.operation.path == POLL:
+                return await poll(counter, method, path)
+            return await counter.send(method, path, body=body, content_type=media_type)
 
     return asyncio.run(ask())
 

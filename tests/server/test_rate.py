@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from mykey_server.problem import ProblemError
 from mykey_server.rate import BURST, COUNTERS_MAX, REFILL_A_SECOND, DeviceBuckets
 from mykey_tui.wire.messages import Problem
+from mykey_tui.wire.poll import sign_poll
 from mykey_tui.wire.problems import ProblemType
-from tests.server.conftest import Counter, Server
+from tests.proofs.polling import poll
+from tests.server.conftest import ORIGIN, Counter, Server
 
 
 def allowed(buckets: DeviceBuckets, device: str, now: float) -> bool:
@@ -80,6 +82,33 @@ async def test_ten_times_its_share_is_refused_with_a_time_to_wait_and_then_goes_
     assert (await other.send("GET", path)).status_code == 200
     server.clock.pass_by(timedelta(seconds=1))
     assert (await counter.send("GET", path)).status_code == 200
+
+
+async def test_polls_are_counted_with_everything_else_and_refused_alike(
+    server: Server, counter: Counter, scope: str
+) -> None:
+    other = await server.enrol(scope)
+    server.core.buckets = DeviceBuckets(burst=10, refill_a_second=REFILL_A_SECOND)
+    path = f"/v1/poll?scope={counter.scope}"
+    assert (await counter.send("GET", f"/v1/heads?scope={counter.scope}")).status_code == 200
+    answers = [await poll(counter, "GET", path) for _ in range(30)]
+    assert [answer.status_code for answer in answers] == [200] * 9 + [429] * 21
+    assert answers[-1].headers["retry-after"] == "1"
+    assert (await counter.send("GET", f"/v1/heads?scope={counter.scope}")).status_code == 429
+    assert (await poll(other, "GET", path)).status_code == 200
+    server.clock.pass_by(timedelta(seconds=1))
+    assert (await poll(counter, "GET", path)).status_code == 200
+
+
+async def test_a_forged_poll_empties_nobodys_bucket(server: Server, counter: Counter) -> None:
+    server.core.buckets = DeviceBuckets(burst=2, refill_a_second=0.001)
+    path, device_id = f"/v1/poll?scope={counter.scope}", counter.identity.device_id
+    for _ in range(20):
+        forged = sign_poll(
+            url=ORIGIN + path, key=bytes(32), key_id=device_id, created=server.clock.now()
+        )
+        assert (await server.http.get(path, headers=forged)).status_code == 401
+    assert (await poll(counter, "GET", path)).status_code == 200
 
 
 async def test_who_does_not_hold_the_key_empties_nobodys_bucket(

@@ -17,6 +17,7 @@ from mykey_tui.wire.messages import (
     HeadReply,
     HelloReply,
     LogReply,
+    PollReply,
     Problem,
     PushReply,
     PushRequest,
@@ -34,6 +35,7 @@ _MESSAGES = (
     HeadReply,
     HelloReply,
     LogReply,
+    PollReply,
     Problem,
     PushReply,
     PushRequest,
@@ -74,6 +76,22 @@ def described(
     if extra:
         described["openapi_extra"] = extra
     return described
+
+
+def described_poll() -> dict[str, Any]:
+    """The operation of the poll, which is answered before FastAPI and is therefore not known to it."""
+    return {
+        "summary": "Poll",
+        "description": "Is there anything new? Signed with `hello.poll_key` alone (HMAC-SHA256), "
+        "always answered in JSON. 304 while the ETag in `If-None-Match` is still true.",
+        "operationId": "poll_v1_poll_get",
+        "parameters": [{"name": "scope", "in": "query", "required": True, "schema": _TEXT}],
+        "responses": {
+            "200": {"description": "Done", "content": _content(PollReply, JSON)},
+            "304": {"description": "Nothing new"},
+            "4XX": {"description": "Refused", "content": _content(Problem, PROBLEM_JSON)},
+        },
+    }
 
 
 def _content(message: type[msgspec.Struct], *media_types: str) -> dict[str, Any]:
