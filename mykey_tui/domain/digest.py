@@ -7,6 +7,8 @@ subtraction and one addition. Keyed, because a plain sum can be steered by whoev
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
+from typing import TypeAlias
 
 from mykey_tui.domain.link import LinkRow, LinkStatus
 
@@ -15,6 +17,9 @@ DIGEST_KEY_LENGTH = 32
 EMPTY_DIGEST = bytes(DIGEST_LENGTH)
 _MODULUS = 1 << (8 * DIGEST_LENGTH)
 _REMOVED = LinkStatus.REMOVED.value
+
+BareRow: TypeAlias = tuple[bytes, bytes | None, str, int, int]
+"""token, binding, service ID, status number, seq"""
 
 
 def row_weight(digest_key: bytes, row: LinkRow) -> int:
@@ -25,14 +30,26 @@ def row_weight(digest_key: bytes, row: LinkRow) -> int:
 def weight(
     digest_key: bytes, token: bytes, binding: bytes | None, service_id: str, status: int
 ) -> int:
-    """The same for a row's bare values, as files and messages hold them; pages have thousands."""
-    if status == _REMOVED:
-        return 0
-    tag = binding or b""
-    data = b"%c%b%b%c%b" % (len(tag), token, tag, status, service_id.encode())
-    return int.from_bytes(
-        hashlib.blake2b(data, digest_size=DIGEST_LENGTH, key=digest_key).digest(), "big"
-    )
+    """The same for a row's bare values, as files and messages hold them."""
+    return weigh(digest_key, [(token, binding, service_id, status, 0)])
+
+
+def weigh(digest_key: bytes, rows: Iterable[BareRow]) -> int:
+    """What rows add to the sum together; not reduced by the modulus.
+
+    The keyed state is made once and copied for each row: that takes two thirds of the time, and a
+    first load weighs a hundred thousand.
+    """
+    keyed = hashlib.blake2b(digest_size=DIGEST_LENGTH, key=digest_key)
+    total = 0
+    for token, binding, service_id, status, _ in rows:
+        if status == _REMOVED:
+            continue
+        tag = binding or b""
+        state = keyed.copy()
+        state.update(b"%c%b%b%c%b" % (len(tag), token, tag, status, service_id.encode()))
+        total += int.from_bytes(state.digest(), "big")
+    return total
 
 
 def replace(digest: bytes, *, removed: int, added: int) -> bytes:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from operator import itemgetter
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 from sqlalchemy import Connection
 
-from mykey_tui.domain.digest import DIGEST_LENGTH, weight
+from mykey_tui.domain.digest import DIGEST_LENGTH, weigh, weight
 from mykey_tui.domain.ids import Binding, LookupToken, ServiceId
 from mykey_tui.domain.link import LinkStatus
+from mykey_tui.store import columns
+from mykey_tui.store.columns import Columns, How, Rows
 from mykey_tui.wire.messages import BUCKETS, Row
 
 # The widest form of a service ID (`domain.service_id`). Rows are held against this and not against
@@ -25,14 +26,11 @@ _RENEWED = LinkStatus.RENEWED.value
 _STATUS_LIVE = frozenset(status.value for status in LinkStatus) - {_REMOVED}
 
 _CHUNK_ROWS = 200
-"""Rows of one statement: a statement for each row takes a quarter longer for a large page."""
+"""Rows of one query: a query for each row takes a quarter longer for a large page."""
 
 _COLUMNS = "token, binding, service_id, status, seq"
 
 _MODULUS = 1 << (8 * DIGEST_LENGTH)
-
-Rows: TypeAlias = Literal["link", "link_next"]
-"""Which table: the rows that serve, or those of a load that is not complete."""
 
 # One statement, so that all tables are seen at one moment.
 _FIND = (
@@ -135,25 +133,29 @@ def _is_sound(service_id: str, status: int) -> bool:
 
 def _is_plain(page: Sequence[Row]) -> bool:
     """Whether a page has live, sound rows only, each token once: looked at as a whole, not by row."""
-    service_ids = "\n".join([row[2] for row in page]) + "\n"
+    service_ids = "".join([row[2] + "\n" for row in page])
     return (
-        {row[3] for row in page} <= _STATUS_LIVE
+        service_ids.count("\n") == len(page)
         and len({row[0] for row in page}) == len(page)
-        and service_ids.count("\n") == len(page)
-        and _SERVICE_IDS.fullmatch(service_ids) is not None
+        and are_plain(service_ids, {row[3] for row in page})
     )
 
 
-def add(connection: Connection, tally: Tally, rows: Sequence[Row], weight: int) -> None:
+def are_plain(service_ids: str, statuses: Iterable[int]) -> bool:
+    """Whether rows are live and sound, by their service IDs, one a line, and their statuses."""
+    return _STATUS_LIVE.issuperset(statuses) and _SERVICE_IDS.fullmatch(service_ids) is not None
+
+
+def add(connection: Connection, tally: Tally, rows: Columns, weight: int) -> None:
     """Take rows of a load in, in token order, none of which is there; `weight` is `weight_of` them."""
-    _insert(connection, "INSERT", "link_next", rows)
+    columns.insert(connection, "INSERT", "link_next", rows)
     tally.rows += len(rows)
     tally.digest = (tally.digest + weight) % _MODULUS
 
 
-def weight_of(key: bytes, rows: Iterable[Row]) -> int:
+def weight_of(key: bytes, rows: Columns) -> int:
     """What these rows add to the digest."""
-    return sum(_weights(key, rows)) % _MODULUS
+    return weigh(key, rows.rows()) % _MODULUS
 
 
 def put_new(
@@ -172,7 +174,7 @@ def put_new(
     connection.exec_driver_sql("SAVEPOINT first_load")
     if _insert(connection, "INSERT OR IGNORE", into, live) == len(live):
         tally.rows += len(live)
-        tally.digest = (tally.digest + sum(_weights(key, live))) % _MODULUS
+        tally.digest = (tally.digest + weigh(key, live)) % _MODULUS
     else:
         connection.exec_driver_sql("ROLLBACK TO first_load")
         put(connection, key, tally, live, into=into)
@@ -196,10 +198,9 @@ def put(
     replaced = [old[row[0]] for row in news if row[0] in old]
     if gone:
         connection.exec_driver_sql(f"DELETE FROM {into} WHERE token = ?", gone)  # noqa: S608  # ours
-    if live:
-        _insert(connection, "INSERT OR REPLACE", into, live)
+    _insert(connection, "INSERT OR REPLACE", into, live)
     tally.rows += len(live) - len(replaced)
-    change = sum(_weights(key, live)) - sum(_weights(key, replaced))
+    change = weigh(key, live) - weigh(key, replaced)
     tally.digest = (tally.digest + change) % _MODULUS
 
 
@@ -208,7 +209,7 @@ def replace_bucket(
     key: bytes,
     tally: Tally,
     bucket: int,
-    rows: Sequence[Row],
+    rows: Columns,
     *,
     into: Rows,
 ) -> None:
@@ -224,9 +225,9 @@ def replace_bucket(
         f"DELETE FROM {into} WHERE token BETWEEN ? AND ?",  # noqa: S608  # ours
         (first, beyond),
     )
-    _insert(connection, "INSERT", into, rows)
+    columns.insert(connection, "INSERT", into, rows)
     tally.rows += len(rows) - len(old)
-    change = sum(_weights(key, rows)) - sum(_weights(key, [_row(each) for each in old]))
+    change = weigh(key, rows.rows()) - weigh(key, [_row(each) for each in old])
     tally.digest = (tally.digest + change) % _MODULUS
 
 
@@ -247,20 +248,8 @@ def _row(found: Any) -> Row:  # noqa: ANN401  # a driver's row, of the columns b
     return token, binding, service_id, status, seq
 
 
-def _weights(key: bytes, rows: Iterable[Row]) -> Iterator[int]:
-    for token, binding, service_id, status, _ in rows:
-        yield weight(key, token, binding, service_id, status)
-
-
-def _insert(connection: Connection, how: str, into: Rows, rows: Sequence[Row]) -> int:
-    statement = f"{how} INTO {into} VALUES "  # words of ours alone
-    added = 0
-    for start in range(0, len(rows), _CHUNK_ROWS):
-        part = rows[start : start + _CHUNK_ROWS]
-        values = ",".join(["(?,?,?,?,?)"] * len(part))
-        result = connection.exec_driver_sql(statement + values, tuple(chain.from_iterable(part)))
-        added += result.rowcount
-    return added
+def _insert(connection: Connection, how: How, into: Rows, rows: Sequence[Row]) -> int:
+    return columns.insert(connection, how, into, columns.of_rows(rows)) if rows else 0
 
 
 def _rows_of(connection: Connection, tokens: Sequence[bytes], of: Rows) -> dict[bytes, Row]:

@@ -7,7 +7,7 @@ two tables change places in one transaction. Until then the old rows answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, insert, update
@@ -15,8 +15,9 @@ from sqlalchemy import Connection, delete, insert, update
 from mykey_tui.domain.digest import DIGEST_LENGTH, EMPTY_DIGEST
 from mykey_tui.store import ageing, links, migrations, progress, verdicts
 from mykey_tui.store.base import StoreBase
+from mykey_tui.store.columns import Columns, Rows
 from mykey_tui.store.engine import reading, writing
-from mykey_tui.store.links import Rows, Tally
+from mykey_tui.store.links import Tally
 from mykey_tui.store.load_progress import load_row
 from mykey_tui.store.tables import StoredLoading
 from mykey_tui.wire.messages import Row, ScopeHead
@@ -72,7 +73,7 @@ class Loading(StoreBase):
 
     def store_part(
         self,
-        rows: Sequence[Row],
+        rows: Columns,
         *,
         weight: int,
         next_bucket: int | None,
@@ -154,7 +155,7 @@ class Loading(StoreBase):
             sums, _ = links.bucket_sums(connection, self.identity.digest_key, of=of)
         return b"".join(value.to_bytes(DIGEST_LENGTH, "big") for value in sums)
 
-    def replace_bucket(self, bucket: int, rows: Sequence[Row], *, of: Rows = "link") -> None:
+    def replace_bucket(self, bucket: int, rows: Columns, *, of: Rows = "link") -> None:
         """Put the server's rows of one bucket in the place of those here, in one transaction."""
         with writing(self._engine) as connection:
             tally = _stored(connection, of)

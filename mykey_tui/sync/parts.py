@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import repeat
 from operator import lt
 from struct import iter_unpack
 
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import ServerError
 from mykey_tui.domain.link import LinkStatus
-from mykey_tui.store import links
+from mykey_tui.store import columns, links
+from mykey_tui.store.columns import Columns
 from mykey_tui.sync.exchange import Reply
 from mykey_tui.sync.replies import read
-from mykey_tui.wire.messages import BUCKETS, Row, SnapshotReply
+from mykey_tui.wire.messages import BUCKETS, SnapshotReply
 
 _TOKEN = 16
 _REMOVED = LinkStatus.REMOVED.value
@@ -29,7 +29,7 @@ class Part:
     first: int
     next: int | None
     seq: int
-    rows: list[Row]
+    rows: Columns
     """In token order, each token once."""
     weight: int
     """What the rows add to the digest: summed here, by the thread that fetches ahead."""
@@ -52,24 +52,29 @@ def read_part(reply: Reply, *, first: int, buckets: int, digest_key: bytes) -> P
         raise ServerError(Code.SERVER_BROKEN, "more buckets than were asked for")
     _check_columns(part)
     tokens = [token for (token,) in iter_unpack("16s", part.tokens)]
-    service_ids = part.service_ids.split("\n")
-    if len(service_ids) != len(tokens) + 1:
+    *service_ids, rest = part.service_ids.split("\n")
+    if rest or len(service_ids) != len(tokens):
         raise ServerError(Code.SERVER_BROKEN, "columns that do not fit each other")
     if tokens and not (tokens[0][0] >= first and tokens[-1][0] < end):
         raise ServerError(Code.SERVER_BROKEN, "rows of other buckets")
     if not all(map(lt, tokens, tokens[1:])):
         raise ServerError(Code.SERVER_BROKEN, "rows in no order")
-    bindings: Iterable[bytes | None] = repeat(None)
-    if part.bindings:
-        bindings = map(part.bindings.get, range(len(tokens)))
-    # Whole columns at once: a first load has a hundred thousand rows.
-    rows: list[Row] = list(
-        zip(tokens, bindings, service_ids, part.statuses, repeat(part.seq), strict=False)
+    rows, refused = _sort_out(part, tokens, service_ids)
+    return Part(first, part.next, part.seq, rows, links.weight_of(digest_key, rows), refused)
+
+
+def _sort_out(
+    part: SnapshotReply, tokens: Sequence[bytes], service_ids: Sequence[str]
+) -> tuple[Columns, int]:
+    """The rows that can be stored, and how many cannot; mostly all can, and no row is looked at."""
+    if links.are_plain(part.service_ids, part.statuses):
+        seqs = columns.slot_of(part.seq) * len(tokens)
+        return Columns(part.tokens, part.bindings, service_ids, part.statuses, seqs), 0
+    sound, refused = links.sort_out(
+        (token, part.bindings.get(number), service_ids[number], part.statuses[number], part.seq)
+        for number, token in enumerate(tokens)
     )
-    sound, refused = links.sort_out(rows)
-    if refused or _REMOVED in part.statuses:
-        sound = [row for row in sound if row[3] != _REMOVED]
-    return Part(first, part.next, part.seq, sound, links.weight_of(digest_key, sound), refused)
+    return columns.of_rows([row for row in sound if row[3] != _REMOVED]), refused
 
 
 def _check_columns(part: SnapshotReply) -> None:
@@ -77,7 +82,6 @@ def _check_columns(part: SnapshotReply) -> None:
     if (
         count > ROWS_MAX
         or len(part.tokens) != count * _TOKEN
-        or part.service_ids[-1:] not in ("", "\n")
         or any(not 0 <= number < count for number in part.bindings)
     ):
         raise ServerError(Code.SERVER_BROKEN, "columns that do not fit each other")

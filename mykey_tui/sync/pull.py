@@ -9,8 +9,8 @@ from typing import Generic, Protocol, TypeVar
 
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import ServerError
+from mykey_tui.store.columns import Rows
 from mykey_tui.store.counter_store import CounterStore
-from mykey_tui.store.links import Rows
 from mykey_tui.sync.client import ServerClient
 from mykey_tui.sync.parts import Part
 from mykey_tui.sync.plan import Limits

@@ -18,11 +18,15 @@ from mykey_tui.wire.problems import ProblemType
 COMPRESS_FROM_BYTES = 512
 """Tokens and digests do not shrink; a head or a verdict would only grow."""
 
-_ZSTD = zstandard.ZstdCompressionParameters.from_level(
+PAGES = zstandard.ZstdCompressionParameters.from_level(
     3, strategy=zstandard.STRATEGY_GREEDY, min_match=4
 )
-"""Chosen for pages: two thirds of a row are a token, which does not shrink, so what counts are the
+"""How zstd packs rows: two thirds of a row are a token, which does not shrink, so what counts are the
 few bytes that repeat from row to row. 10,000 rows: 4 ms; 9 % smaller than level 1, 6 % than 3."""
+
+COLUMNS = zstandard.ZstdCompressionParameters.from_level(1)
+"""How zstd packs columns: nothing repeats in them but digits and zeros, and level 1 leaves those to
+the entropy coder. 20,000 rows: 0.7 ms; six times faster and 2 % smaller than `PAGES`."""
 
 _TITLES = {
     ProblemType.MALFORMED: "The request could not be read",
@@ -70,15 +74,20 @@ def form_of(request: Request) -> tuple[str, str | None]:
     return media_type, _best_encoding(request.headers.get("accept-encoding", ""))
 
 
-def encode(message: msgspec.Struct, form: tuple[str, str | None]) -> Encoded:
-    """Encode a message in a form: msgpack or JSON, zstd or gzip or neither."""
+def encode(
+    message: msgspec.Struct,
+    form: tuple[str, str | None],
+    *,
+    zstd: zstandard.ZstdCompressionParameters = PAGES,
+) -> Encoded:
+    """Encode a message in a form: msgpack or JSON, zstd (packed so) or gzip or neither."""
     media_type, encoding = form
     plain = msgspec.msgpack.encode if media_type == MSGPACK else msgspec.json.encode
     body = plain(message)
     if encoding is None or len(body) < COMPRESS_FROM_BYTES:
         return Encoded(body, media_type, None)
     if encoding == "zstd":
-        body = zstandard.ZstdCompressor(compression_params=_ZSTD).compress(body)
+        body = zstandard.ZstdCompressor(compression_params=zstd).compress(body)
     else:
         body = gzip.compress(body, compresslevel=1, mtime=0)
     return Encoded(body, media_type, encoding)

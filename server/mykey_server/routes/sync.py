@@ -11,7 +11,7 @@ from mykey_server.body import decode
 from mykey_server.core import Core
 from mykey_server.database import reading
 from mykey_server.problem import ProblemError
-from mykey_server.reply import encode, form_of, not_modified, reply, send
+from mykey_server.reply import COLUMNS, encode, form_of, not_modified, reply, send
 from mykey_server.routes.described import described
 from mykey_server.services import intake, publish, recover
 from mykey_server.services.feeds import FEEDS, LINKS, Feed
@@ -114,7 +114,7 @@ def _add_rows(router: APIRouter, core: Core) -> None:
                 made = publish.part_from(
                     connection, feed, alias, head=head, first=bucket, rows=rows, buckets=buckets
                 )
-                part = encode(made, form)
+                part = encode(made, form, zstd=COLUMNS)
                 core.parts.keep(key, part)
         return send(part)
 

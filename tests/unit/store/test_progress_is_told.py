@@ -11,6 +11,7 @@ from mykey_tui.commands.output import Output
 from mykey_tui.commands.progress import progress_told
 from mykey_tui.domain.ids import ServiceId
 from mykey_tui.i18n.catalog import Language
+from mykey_tui.store import columns
 from mykey_tui.store.counter_store import CounterStore
 
 LONG_SECONDS = 0.3
@@ -29,7 +30,7 @@ def test_a_load_is_told_by_rows_and_percent(
     store: CounterStore, row: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store.begin_load(epoch="e", by_log=False)
-    store.store_part([row("a")], weight=1, next_bucket=128, seq=1, refused=0)
+    store.store_part(columns.of_rows([row("a")]), weight=1, next_bucket=128, seq=1, refused=0)
     assert "loading 1 (50%)" in told(store, capsys, wait=0.01)
 
 

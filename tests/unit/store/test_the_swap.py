@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mykey_tui.domain.ids import LookupToken
-from mykey_tui.store import links, verdicts
+from mykey_tui.store import columns, links, verdicts
 from mykey_tui.store.counter_store import CounterStore
 from mykey_tui.store.freshness import LoadProgress
 from mykey_tui.wire.messages import Row, ScopeHead
@@ -18,7 +18,7 @@ Make = Callable[..., Row]
 
 def load(store: CounterStore, rows: list[Row], *, next_bucket: int | None = None) -> None:
     store.begin_load(epoch="new", by_log=False)
-    part = sorted(rows)
+    part = columns.of_rows(sorted(rows))
     weight = links.weight_of(store.identity.digest_key, part)
     store.store_part(part, weight=weight, next_bucket=next_bucket, seq=7, refused=0)
 
