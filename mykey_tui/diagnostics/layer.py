@@ -24,3 +24,18 @@ class Layer(Enum):
     LINE = "line"
     SERVER = "server"
     HANDOVER = "handover"
+
+
+WAY_TO_THE_CARD = (
+    Layer.USB,
+    Layer.KERNEL,
+    Layer.DAEMON,
+    Layer.PERMISSION,
+    Layer.READER,
+    Layer.CARD,
+    Layer.APPLICATION,
+    Layer.CERTIFICATE,
+)
+"""A card is read through all of these."""
+MACHINE_LAYERS = frozenset(WAY_TO_THE_CARD[:4])
+"""What a card file needs nothing of."""

@@ -1,0 +1,282 @@
+"""Rules of the machine's own layers: USB, kernel and driver, the service, the permission.
+
+A reader that the service lists is proof against most of what files may look like, so these rules
+speak only where there is none: no false alarm about an RC-S380 in the drawer of a working counter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mykey_tui.card.connection import ReaderState
+from mykey_tui.diagnostics.facts import BoxFacts, Driver, JournalFacts, Reach, Stage, UsbDevice
+from mykey_tui.diagnostics.finding import NO_FACTS, Finding, State
+from mykey_tui.diagnostics.known import Known, Rule
+from mykey_tui.diagnostics.known_readers import known_reader
+from mykey_tui.diagnostics.layer import Layer
+from mykey_tui.domain.codes import Code
+
+RESTARTS_NORMAL = 2
+"""Ends of the service in the journal from which on people ask whether it is broken."""
+_NO_JOURNAL = JournalFacts()
+
+
+def usable_devices(box: BoxFacts) -> tuple[UsbDevice, ...]:
+    """The devices on USB for which a PC/SC driver exists somewhere."""
+    return tuple(device for device in box.usb if _is_usable(device))
+
+
+def name_of(device: UsbDevice) -> str:
+    """What people call it: our name of it or its own, and its number."""
+    row = known_reader(device.usb_id)
+    name = row.name if row is not None else device.product
+    return f"{name} ({device.usb_id})" if name else device.usb_id
+
+
+def reader_in_a_container(known: Known) -> Finding | None:
+    """A container without the service's socket often has no USB either; that explains nothing."""
+    box = known.box
+    if box is None or box.usb or not (box.is_container and box.socket is Reach.MISSING):
+        return None
+    return Finding(Layer.USB, State.SKIPPED, because=Code.PCSC_CONTAINER)
+
+
+def no_reader_on_usb(known: Known) -> Finding | None:
+    """Annex B "no USB device"."""
+    if known.box is None or known.has_reader or known.box.usb:
+        return None
+    return Finding(Layer.USB, State.FAULT, Code.USB_NONE)
+
+
+def reader_without_any_driver(known: Known) -> Finding | None:
+    """Row 3: RC-S380 and its like, and nothing else."""
+    box = known.box
+    if box is None or known.has_reader or not box.usb or usable_devices(box):
+        return None
+    facts = {"reader": name_of(box.usb[0])}
+    return Finding(Layer.USB, State.FAULT, Code.READER_NOT_CCID, facts)
+
+
+def reader_falls_asleep(known: Known) -> Finding | None:
+    """Row 7: may be put to sleep, and the service has lost it on USB within the hour."""
+    if known.box is None or not (known.journal or _NO_JOURNAL).usb_errors:
+        return None
+    for device in usable_devices(known.box):
+        if device.power_control == "auto":
+            facts = {"reader": name_of(device), "usb_id": device.usb_id}
+            return Finding(Layer.USB, State.FAULT, Code.USB_POWER, facts)
+    return None
+
+
+def kernel_holds_the_reader(known: Known) -> Finding | None:
+    """Row 5 and Annex B "kernel NFC driver owns it"."""
+    for device in _waiting_devices(known):
+        row = known_reader(device.usb_id)
+        if row is None or known.box is None:
+            continue
+        taking = {*known.box.modules, *device.kernel_drivers}
+        module = next((name for name in row.kernel_modules if name in taking), None)
+        if module is not None:
+            facts = {"reader": name_of(device), "module": module}
+            return Finding(Layer.KERNEL, State.FAULT, Code.KERNEL_NFC, facts)
+    return None
+
+
+def driver_missing(known: Known) -> Finding | None:
+    """Annex B "device but no driver"; for the readers of ACS their own driver will do."""
+    box = known.box
+    if box is None or box.libccid is not None or box.libacsccid is not None:
+        return None
+    for device in _waiting_devices(known):
+        return _driver_finding(Code.CCID_MISSING, device, box)
+    return None
+
+
+def driver_too_old(known: Known) -> Finding | None:
+    """Row 4: a reader that only newer versions of libccid list."""
+    for device in _unlisted_devices(known):
+        row = known_reader(device.usb_id)
+        if row is not None and row.libccid_min and known.box is not None:
+            return _driver_finding(Code.CCID_OLD, device, known.box, needed=row.libccid_min)
+    return None
+
+
+def own_driver_missing(known: Known) -> Finding | None:
+    """Row 6: readers of ACS that this libccid does not list."""
+    for device in _unlisted_devices(known):
+        row = known_reader(device.usb_id)
+        if row is not None and row.has_own_driver and known.box is not None:
+            return _driver_finding(Code.CCID_ACS, device, known.box)
+    return None
+
+
+def driver_does_not_list(known: Known) -> Finding | None:
+    """Annex B "device but no driver", for a reader that nobody taught this libccid."""
+    for device in _unlisted_devices(known):
+        if known.box is not None:
+            return _driver_finding(Code.CCID_UNLISTED, device, known.box)
+    return None
+
+
+def service_hangs(known: Known) -> Finding | None:
+    """The service was asked for its readers and has not answered."""
+    if known.reader.ended or known.reader.stage is not Stage.SERVICE or known.has_reader:
+        return None
+    return Finding(Layer.DAEMON, State.UNKNOWN, Code.PCSC_HANGS)
+
+
+def socket_not_in_the_container(known: Known) -> Finding | None:
+    """Row 13."""
+    box = known.box
+    if box is None or not box.is_container or box.socket is not Reach.MISSING or known.has_reader:
+        return None
+    return Finding(Layer.DAEMON, State.FAULT, Code.PCSC_CONTAINER)
+
+
+def service_not_installed(known: Known) -> Finding | None:
+    """Row 1, where there is no pcscd at all."""
+    box = known.box
+    if box is None or box.has_pcscd or box.socket is not Reach.MISSING or known.has_reader:
+        return None
+    return Finding(Layer.DAEMON, State.FAULT, Code.PCSC_MISSING, _distribution(known))
+
+
+def two_services(known: Known) -> Finding | None:
+    """Annex B "second pcscd". With a working reader it is worth a word only."""
+    if known.box is None or len(known.box.services) < 2:  # one is as it should be
+        return None
+    state = State.NOTE if known.has_reader else State.FAULT
+    return Finding(Layer.DAEMON, state, Code.PCSC_TWO, {"places": ", ".join(known.box.services)})
+
+
+def versions_differ(known: Known) -> Finding | None:
+    """Annex B "version mismatch"."""
+    if known.has_reader or not (known.journal or _NO_JOURNAL).versions_differ:
+        return None
+    return Finding(Layer.DAEMON, State.FAULT, Code.PCSC_VERSION)
+
+
+def service_stopped(known: Known) -> Finding | None:
+    """Row 1 and Annex B "service absent/stopped": nobody listens, or nobody answers."""
+    box = known.box
+    if known.has_reader or _is_turned_away(known):
+        return None
+    is_silent = box is not None and box.socket in (Reach.MISSING, Reach.REFUSED)
+    if is_silent or known.reader.state is ReaderState.NO_SERVICE:
+        return Finding(Layer.DAEMON, State.FAULT, Code.READER_NO_SERVICE)
+    return None
+
+
+def service_comes_and_goes(known: Known) -> Finding | None:
+    """Row 8: it ends when nobody uses it. Normal, and people worry."""
+    if not known.has_reader or (known.journal or _NO_JOURNAL).ends < RESTARTS_NORMAL:
+        return None
+    return Finding(Layer.DAEMON, State.NOTE, Code.PCSC_ON_DEMAND)
+
+
+def socket_closed_to_us(known: Known) -> Finding | None:
+    """The file's mode keeps this user out, before polkit is asked."""
+    box = known.box
+    if box is None or box.socket is not Reach.DENIED:
+        return None
+    return Finding(Layer.PERMISSION, State.FAULT, Code.PCSC_SOCKET, {"mode": box.socket_mode})
+
+
+def process_hidden(known: Known) -> Finding | None:
+    """Row 2, hidepid: polkit is asked about a process that nobody can see."""
+    if known.box is None or not known.box.hides_processes or not _is_turned_away(known):
+        return None
+    return Finding(Layer.PERMISSION, State.FAULT, Code.PCSC_HIDDEN)
+
+
+def turned_away(known: Known) -> Finding | None:
+    """Row 2 and Annex B "not allowed"."""
+    if not _is_turned_away(known):
+        return None
+    return Finding(Layer.PERMISSION, State.FAULT, Code.READER_DENIED)
+
+
+RULES: Mapping[Layer, tuple[Rule, ...]] = {
+    Layer.USB: (
+        reader_in_a_container,
+        no_reader_on_usb,
+        reader_without_any_driver,
+        reader_falls_asleep,
+    ),
+    Layer.KERNEL: (
+        kernel_holds_the_reader,
+        driver_missing,
+        driver_too_old,
+        own_driver_missing,
+        driver_does_not_list,
+    ),
+    Layer.DAEMON: (
+        two_services,
+        socket_not_in_the_container,
+        service_not_installed,
+        versions_differ,
+        service_stopped,
+        service_hangs,
+        service_comes_and_goes,
+    ),
+    Layer.PERMISSION: (socket_closed_to_us, process_hidden, turned_away),
+}
+"""The first that finds something speaks for its layer."""
+
+
+def _is_usable(device: UsbDevice) -> bool:
+    row = known_reader(device.usb_id)
+    return device.is_ccid if row is None else row.is_ccid
+
+
+def _waiting_devices(known: Known) -> tuple[UsbDevice, ...]:
+    """Readers that should be in the service's list and are not."""
+    if known.box is None or known.has_reader:
+        return ()
+    return usable_devices(known.box)
+
+
+def _unlisted_devices(known: Known) -> tuple[UsbDevice, ...]:
+    """Of those, the ones that no installed driver lists; none where one of them is listed."""
+    waiting = _waiting_devices(known)
+    if known.box is None or not waiting:
+        return ()
+    drivers = [driver for driver in (known.box.libccid, known.box.libacsccid) if driver is not None]
+    listed = [device for device in waiting if _is_listed(device, drivers)]
+    return () if listed or not drivers else waiting
+
+
+def _is_listed(device: UsbDevice, drivers: list[Driver]) -> bool:
+    return any(device.usb_id in driver.usb_ids for driver in drivers)
+
+
+def _driver_finding(code: Code, device: UsbDevice, box: BoxFacts, *, needed: str = "") -> Finding:
+    facts = {"reader": name_of(device), "distribution": box.distribution}
+    if box.libccid is not None:
+        facts["version"] = box.libccid.version
+    if needed:
+        facts["needed"] = needed
+    return Finding(Layer.KERNEL, State.FAULT, code, facts)
+
+
+def _distribution(known: Known) -> Mapping[str, str]:
+    return NO_FACTS if known.box is None else {"distribution": known.box.distribution}
+
+
+def _is_turned_away(known: Known) -> bool:
+    """The service is there and does not let us in.
+
+    It says so, or the journal does. Without a journal an open socket that leads nowhere, on a host
+    whose pcscd asks polkit and has no rule for us, is taken for the same: the older libraries
+    report "no service" there.
+    """
+    box = known.box
+    if known.reader.state is ReaderState.DENIED:
+        return True
+    if known.reader.state is not ReaderState.NO_SERVICE or box is None:
+        return box is not None and box.socket is Reach.DENIED
+    if box.socket is not Reach.OPEN:
+        return box.socket is Reach.DENIED
+    if known.journal is None:
+        return box.asks_polkit and not box.has_polkit_rule
+    return known.journal.denied or known.journal.process_hidden
