@@ -14,6 +14,9 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import SignatureAlgorithmOID
 
@@ -32,17 +35,18 @@ JPKI_AUTHENTICATION_POLICY = "1.2.392.200149.8.5.1.3.30"
 
 _SUFFIXES = frozenset({".pem", ".crt", ".cer", ".der"})
 _OID = re.compile(r"[0-2](?:\.(?:0|[1-9]\d{0,17})){1,19}")
-_SIGNATURE_ALGORITHMS = frozenset(
-    {
-        SignatureAlgorithmOID.RSA_WITH_SHA256,
-        SignatureAlgorithmOID.RSA_WITH_SHA384,
-        SignatureAlgorithmOID.RSA_WITH_SHA512,
-        SignatureAlgorithmOID.ECDSA_WITH_SHA256,
-        SignatureAlgorithmOID.ECDSA_WITH_SHA384,
-        SignatureAlgorithmOID.ECDSA_WITH_SHA512,
-    }
-)
-"""What JPKI uses now (RSA, SHA-256) and has announced (ECDSA, SHA-384); no SHA-1."""
+_RSA_HASHES: dict[x509.ObjectIdentifier, hashes.HashAlgorithm] = {
+    SignatureAlgorithmOID.RSA_WITH_SHA256: hashes.SHA256(),
+    SignatureAlgorithmOID.RSA_WITH_SHA384: hashes.SHA384(),
+    SignatureAlgorithmOID.RSA_WITH_SHA512: hashes.SHA512(),
+}
+_EC_SCHEMES = {
+    SignatureAlgorithmOID.ECDSA_WITH_SHA256: ec.ECDSA(hashes.SHA256()),
+    SignatureAlgorithmOID.ECDSA_WITH_SHA384: ec.ECDSA(hashes.SHA384()),
+    SignatureAlgorithmOID.ECDSA_WITH_SHA512: ec.ECDSA(hashes.SHA512()),
+}
+"""What JPKI uses now (RSA, SHA-256) and has announced (ECDSA, SHA-384); no SHA-1, and no PSS."""
+_RSA_PADDING = padding.PKCS1v15()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +61,27 @@ class Anchor:
     not_after: datetime
     may_sign_certificates: bool
     """basicConstraints says CA and keyUsage says keyCertSign."""
-    decoded: x509.Certificate
+    key: CertificatePublicKeyTypes
 
     def signed(self, certificate: AuthCertificate) -> bool:
-        """Whether `certificate` carries a signature by this anchor's key, SHA-256 or better."""
-        if certificate.decoded.signature_algorithm_oid not in _SIGNATURE_ALGORITHMS:
+        """Whether `certificate` carries a signature by this anchor's key, SHA-256 or better.
+
+        The same as the library's `verify_directly_issued_by` with a key that is loaded once; names
+        are compared elsewhere.
+        """
+        # RFC 5280, 4.1.1.2: both algorithms are the same, parameters included.
+        if not certificate.algorithms_agree:
             return False
+        algorithm = certificate.decoded.signature_algorithm_oid
+        signature, tbs = certificate.decoded.signature, certificate.tbs_der
         try:
-            certificate.decoded.verify_directly_issued_by(self.decoded)
-        except (InvalidSignature, ValueError, TypeError):
-            # ValueError: the algorithm outside the signed part is another than the one inside.
-            # TypeError: the signature algorithm does not fit the kind of the anchor's key.
+            if isinstance(self.key, rsa.RSAPublicKey) and algorithm in _RSA_HASHES:
+                self.key.verify(signature, tbs, _RSA_PADDING, _RSA_HASHES[algorithm])
+            elif isinstance(self.key, ec.EllipticCurvePublicKey) and algorithm in _EC_SCHEMES:
+                self.key.verify(signature, tbs, _EC_SCHEMES[algorithm])
+            else:
+                return False
+        except InvalidSignature:
             return False
         return True
 
@@ -151,7 +165,7 @@ def _anchor(path: Path, decoded: x509.Certificate) -> Anchor:
                 not_before=decoded.not_valid_before_utc,
                 not_after=decoded.not_valid_after_utc,
                 may_sign_certificates=_may_sign_certificates(extensions),
-                decoded=decoded,
+                key=key,
             )
     except (*UNREADABLE, UnsupportedAlgorithm) as error:
         raise AnchorsError(path.name, "not a usable CA certificate") from error

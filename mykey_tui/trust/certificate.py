@@ -5,20 +5,21 @@ from __future__ import annotations
 import hashlib
 import threading
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeAlias
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509.oid import ExtensionOID, NameOID
+from cryptography.x509.oid import NameOID
 
 from mykey_tui.domain.errors import MalformedCertificateError
-from mykey_tui.domain.ids import CertificateRef
+from mykey_tui.domain.ids import SUBJECT_CN_LENGTH, CertificateRef
 from mykey_tui.domain.text import safe
+from mykey_tui.trust.common import common_parts
+from mykey_tui.trust.der import parts_of
 
 CERTIFICATE_BYTES_MAX = 2048
 """A real one has 1.3 to 1.6 kB; what is longer would not fit the sealed part of a mutation either."""
@@ -28,10 +29,13 @@ RSA_BITS = range(2048, 4096 + 1)
 RSA_EXPONENT_MIN = 65537
 EC_CURVES = ("secp256r1", "secp384r1")
 
-_UNDERSTOOD_EXTENSIONS = frozenset(
-    {ExtensionOID.KEY_USAGE, ExtensionOID.CERTIFICATE_POLICIES, ExtensionOID.BASIC_CONSTRAINTS}
+_SUBJECT_HEADS = tuple(
+    bytes.fromhex(f"302f310b3009060355040613024a503120301e0603550403{kind}17")
+    for kind in ("0c", "13")
 )
-"""A critical extension outside this set means that we do not know what we read (RFC 5280, 4.2)."""
+"""C=JP and a CN of 23 characters, UTF8String or PrintableString, up to these characters."""
+_EXTENSIONS_TAG = 0xA3
+_SUBJECT_LENGTH = len(_SUBJECT_HEADS[0]) + SUBJECT_CN_LENGTH
 
 UNREADABLE = (
     ValueError,
@@ -50,9 +54,8 @@ class AuthCertificate:
     """What the product looks at. Every field is outside data; nothing here has been believed.
 
     `cn_text` is empty where the subject is anything but one C=JP and one CN. `key_usage` is None
-    where the extension is absent or not critical. `tbs_digest` is SHA-256 of the signed part:
-    with issuer and serial it tells one certificate from another, which a hash of the whole DER
-    does not (the outer signature's encoding is malleable).
+    where the extension is absent or not critical. `tbs_der` is the signed part as it came, and
+    `algorithms_agree` says that the signature's algorithm is the one that the signed part names.
     """
 
     cn_text: str
@@ -60,7 +63,8 @@ class AuthCertificate:
     serial: int
     not_before: datetime
     not_after: datetime
-    tbs_digest: bytes
+    tbs_der: bytes
+    algorithms_agree: bool
     key_description: str
     key_is_accepted: bool
     key_usage: x509.KeyUsage | None
@@ -72,6 +76,14 @@ class AuthCertificate:
 
     def __repr__(self) -> str:
         return "<AuthCertificate>"
+
+    @property
+    def tbs_digest(self) -> bytes:
+        """SHA-256 of the signed part: with issuer and serial it tells one certificate from another.
+
+        A hash of the whole DER does not: the outer signature's encoding is malleable.
+        """
+        return hashlib.sha256(self.tbs_der).digest()
 
     @property
     def issuer_text(self) -> str:
@@ -109,42 +121,52 @@ def parse_certificate(der: bytes) -> AuthCertificate:
         raise MalformedCertificateError("the certificate is too long")
     try:
         with quietly():
-            return _read(x509.load_der_x509_certificate(der))
+            return _read(der)
     except UNREADABLE:
         # The cause quotes bytes of the certificate, so it is not chained.
         raise MalformedCertificateError("not a readable certificate") from None
 
 
-def _read(decoded: x509.Certificate) -> AuthCertificate:
+def _read(der: bytes) -> AuthCertificate:
+    decoded = x509.load_der_x509_certificate(der)
     if decoded.version is not x509.Version.v3:
         raise MalformedCertificateError("not X.509 version 3")
     if decoded.serial_number <= 0:  # RFC 5280, 4.1.2.2; the library only warns of it.
         raise MalformedCertificateError("the serial number is not positive")
-    # One look at each extension: a server reads thousands of certificates a second.
-    extensions = {extension.oid: extension for extension in decoded.extensions}
+    # The library has accepted the whole: now its parts can be taken as they came.
+    tbs, outer_algorithm, _ = parts_of(der)
+    _, _, inner_algorithm, issuer, _, subject, *rest = parts_of(tbs)
+    extensions = parts_of(parts_of(rest[-1])[0]) if rest[-1][0] == _EXTENSIONS_TAG else []
+    common = common_parts(decoded, issuer, extensions)
     key_description, key_is_accepted = _key(decoded)
     return AuthCertificate(
-        cn_text=_common_name(decoded.subject),
-        issuer_der=decoded.issuer.public_bytes(),
+        cn_text=_common_name(decoded, subject),
+        issuer_der=common.issuer_der,
         serial=decoded.serial_number,
         not_before=decoded.not_valid_before_utc,
         not_after=decoded.not_valid_after_utc,
-        tbs_digest=hashlib.sha256(decoded.tbs_certificate_bytes).digest(),
+        tbs_der=tbs,
+        algorithms_agree=inner_algorithm == outer_algorithm,
         key_description=key_description,
         key_is_accepted=key_is_accepted,
-        key_usage=_key_usage(extensions),
-        is_ca=_is_ca(extensions),
-        policies=_policies(extensions),
-        authority_key_id=_authority_key_id(extensions),
-        unknown_critical=any(
-            extension.critical and oid not in _UNDERSTOOD_EXTENSIONS
-            for oid, extension in extensions.items()
-        ),
+        key_usage=common.key_usage,
+        is_ca=common.is_ca,
+        policies=common.policies,
+        authority_key_id=common.authority_key_id,
+        unknown_critical=common.unknown_critical,
         decoded=decoded,
     )
 
 
-def _common_name(subject: x509.Name) -> str:
+def _common_name(decoded: x509.Certificate, subject: bytes) -> str:
+    if len(subject) == _SUBJECT_LENGTH and subject.startswith(_SUBJECT_HEADS):
+        cn = subject[-SUBJECT_CN_LENGTH:]
+        if cn.isalnum():  # ASCII alone, which is the same in both kinds of text.
+            return cn.decode("ascii")
+    return _read_common_name(decoded.subject)
+
+
+def _read_common_name(subject: x509.Name) -> str:
     attributes = list(subject)
     values = {attribute.oid: attribute.value for attribute in attributes}
     country, cn = values.get(NameOID.COUNTRY_NAME), values.get(NameOID.COMMON_NAME)
@@ -165,34 +187,3 @@ def _key(decoded: x509.Certificate) -> tuple[str, bool]:
     if isinstance(key, ec.EllipticCurvePublicKey):
         return f"EC {key.curve.name}", key.curve.name in EC_CURVES
     return "unknown", False
-
-
-_Extensions: TypeAlias = Mapping[x509.ObjectIdentifier, x509.Extension[x509.ExtensionType]]
-
-
-def _key_usage(extensions: _Extensions) -> x509.KeyUsage | None:
-    extension = extensions.get(ExtensionOID.KEY_USAGE)
-    if extension is None or not extension.critical:
-        return None
-    return extension.value if isinstance(extension.value, x509.KeyUsage) else None
-
-
-def _is_ca(extensions: _Extensions) -> bool:
-    extension = extensions.get(ExtensionOID.BASIC_CONSTRAINTS)
-    if extension is None or not isinstance(extension.value, x509.BasicConstraints):
-        return False
-    return extension.value.ca
-
-
-def _policies(extensions: _Extensions) -> frozenset[str]:
-    extension = extensions.get(ExtensionOID.CERTIFICATE_POLICIES)
-    if extension is None or not isinstance(extension.value, x509.CertificatePolicies):
-        return frozenset()
-    return frozenset(policy.policy_identifier.dotted_string for policy in extension.value)
-
-
-def _authority_key_id(extensions: _Extensions) -> bytes | None:
-    extension = extensions.get(ExtensionOID.AUTHORITY_KEY_IDENTIFIER)
-    if extension is None or not isinstance(extension.value, x509.AuthorityKeyIdentifier):
-        return None
-    return extension.value.key_identifier
