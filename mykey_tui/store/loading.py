@@ -75,17 +75,16 @@ class Loading(StoreBase):
         self,
         rows: Columns,
         *,
-        weight: int,
         next_bucket: int | None,
         seq: int,
         refused: int,
     ) -> None:
         """Take a part of a snapshot in, with how far the load now is, in one transaction.
 
-        `rows` in token order, of buckets from which there are none yet; `weight` is theirs
-        (`links.weight_of`). The log is read later from the seq of the *first* part on: what moved in
-        between comes again.
+        `rows` in token order, of buckets from which there are none yet. The log is read later from
+        the seq of the *first* part on: what moved in between comes again.
         """
+        weight = links.weight_of(self.identity.digest_key, rows)
         with writing(self._engine) as connection:
             load = _require(connection)
             tally = _stored(connection, "link_next")
@@ -132,7 +131,6 @@ class Loading(StoreBase):
             connection.exec_driver_sql("DROP TABLE link")
             connection.exec_driver_sql("ALTER TABLE link_next RENAME TO link")
             connection.exec_driver_sql(migrations.LINK_NEXT)
-            connection.exec_driver_sql(links.INDEX_BY_SERVICE_ID)
             connection.execute(delete(StoredLoading))
             progress.change(
                 connection,

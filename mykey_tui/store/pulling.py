@@ -53,7 +53,6 @@ class Pulling(StoreBase):
                 ageing.start_anew(connection, wall=self._clock.now(), boot=self._boot_time())
             # In effect at the server, and the pull has now brought what the reply did not show.
             verdicts.drop_settled_effects(connection)
-            connection.exec_driver_sql(links.INDEX_BY_SERVICE_ID)
         return same
 
     def note_durable(self, seq: int) -> None:

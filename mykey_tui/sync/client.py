@@ -166,8 +166,7 @@ class ServerClient:
         """Whole buckets of rows from `first` on: as many as hold `rows`, at most `buckets`."""
         path = f"/snapshot/{quote(epoch, safe='')}/{self._scope(False)}/{first}"
         reply = self._call("GET", f"{path}?rows={rows}&buckets={buckets}")
-        key = self._identity.digest_key
-        return read_part(reply, first=first, buckets=buckets, digest_key=key)
+        return read_part(reply, first=first, buckets=buckets)
 
     def digest(self) -> DigestReply:
         """The scope's digest in 256 parts."""

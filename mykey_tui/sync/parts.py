@@ -31,13 +31,11 @@ class Part:
     seq: int
     rows: Columns
     """In token order, each token once."""
-    weight: int
-    """What the rows add to the digest: summed here, by the thread that fetches ahead."""
     refused: int
     """Rows that cannot be shown, from a newer server; they are not among `rows`."""
 
 
-def read_part(reply: Reply, *, first: int, buckets: int, digest_key: bytes) -> Part:
+def read_part(reply: Reply, *, first: int, buckets: int) -> Part:
     """Read a part that was asked for from bucket `first` on.
 
     Raises:
@@ -60,7 +58,7 @@ def read_part(reply: Reply, *, first: int, buckets: int, digest_key: bytes) -> P
     if not all(map(lt, tokens, tokens[1:])):
         raise ServerError(Code.SERVER_BROKEN, "rows in no order")
     rows, refused = _sort_out(part, tokens, service_ids)
-    return Part(first, part.next, part.seq, rows, links.weight_of(digest_key, rows), refused)
+    return Part(first, part.next, part.seq, rows, refused)
 
 
 def _sort_out(

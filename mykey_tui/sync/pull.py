@@ -161,13 +161,7 @@ def pull_parts(store: CounterStore, client: ServerClient, epoch: str, into: Pull
                 parts.begin(fetch(following))
             into.rows += len(part.rows)
             into.refused += part.refused
-            store.store_part(
-                part.rows,
-                weight=part.weight,
-                next_bucket=following,
-                seq=part.seq,
-                refused=part.refused,
-            )
+            store.store_part(part.rows, next_bucket=following, seq=part.seq, refused=part.refused)
 
 
 class _Ahead(Generic[_T]):

@@ -10,7 +10,6 @@ from sqlalchemy import Connection
 
 from mykey_tui.store import migrations
 from mykey_tui.store.engine import open_engine, writing
-from mykey_tui.store.links import INDEX_BY_SERVICE_ID
 from mykey_tui.store.tables import StoreTable
 
 # Each with why it may be there. `queued_at` is the one time beside a token: until the server answers.
@@ -47,7 +46,6 @@ def connection(tmp_path: Path) -> Iterator[Connection]:
     engine = open_engine(tmp_path / "counter.db", key=b"K" * 32, create=True)
     migrations.bring_up(engine)
     with writing(engine) as connection:
-        connection.exec_driver_sql(INDEX_BY_SERVICE_ID)
         yield connection
     engine.dispose()
 

@@ -30,7 +30,7 @@ def test_a_load_is_told_by_rows_and_percent(
     store: CounterStore, row: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store.begin_load(epoch="e", by_log=False)
-    store.store_part(columns.of_rows([row("a")]), weight=1, next_bucket=128, seq=1, refused=0)
+    store.store_part(columns.of_rows([row("a")]), next_bucket=128, seq=1, refused=0)
     assert "loading 1 (50%)" in told(store, capsys, wait=0.01)
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from mykey_tui.domain.ids import LookupToken
-from mykey_tui.store import columns, links, verdicts
+from mykey_tui.domain.ids import LookupToken, ServiceId
+from mykey_tui.store import columns, verdicts
 from mykey_tui.store.counter_store import CounterStore
 from mykey_tui.store.freshness import LoadProgress
 from mykey_tui.wire.messages import Row, ScopeHead
@@ -19,8 +19,7 @@ Make = Callable[..., Row]
 def load(store: CounterStore, rows: list[Row], *, next_bucket: int | None = None) -> None:
     store.begin_load(epoch="new", by_log=False)
     part = columns.of_rows(sorted(rows))
-    weight = links.weight_of(store.identity.digest_key, part)
-    store.store_part(part, weight=weight, next_bucket=next_bucket, seq=7, refused=0)
+    store.store_part(part, next_bucket=next_bucket, seq=7, refused=0)
 
 
 @pytest.fixture
@@ -77,16 +76,12 @@ def test_a_swap_that_is_cut_off_leaves_both_as_they_were(
     again.close()
 
 
-def test_service_ids_are_found_after_the_swap_by_an_index(
+def test_service_ids_are_found_after_the_swap(
     store: CounterStore, loaded: ScopeHead, token_of_name: Any
 ) -> None:
     store.finish_load(loaded, epoch="new", anyway=False)
-    from mykey_tui.domain.ids import ServiceId
-
     assert store.token_of(ServiceId("3")) == token_of_name("c")
-    with store._engine.connect() as connection:
-        indexes = connection.exec_driver_sql("PRAGMA index_list(link)").all()
-    assert "link_by_service_id" in {index[1] for index in indexes}
+    assert store.token_of(ServiceId("2")) is None
 
 
 def test_rows_that_moved_while_it_was_loaded(
