@@ -7,7 +7,7 @@ it names a person, a card or this machine.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, unique
 from types import MappingProxyType
 
@@ -47,7 +47,7 @@ class Finding:
     layer: Layer
     state: State
     code: Code | None = None
-    facts: Mapping[str, str] = NO_FACTS
+    facts: Mapping[str, str] = field(default_factory=lambda: NO_FACTS)
     because: Code | None = None
 
 

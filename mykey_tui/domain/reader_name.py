@@ -6,9 +6,10 @@ import re
 
 from mykey_tui.domain.text import safe
 
-_SERIAL = re.compile(r"\s*\(([^()]*)\)")
+_SERIAL = re.compile(r"\s*\((?![0-9a-f]{4}:[0-9a-f]{4}\))([^()]*)\)")
 """pcsc-lite puts the USB serial number in round brackets: `Maker Product [Interface] (SN) 00 00`.
-Some makers write it into the interface's name as well: `[Prox-DU Contact_09A00795] (09A00795)`."""
+A product's number (`054c:0dc8`) stays. Some makers write the serial number into the interface's
+name as well: `[Prox-DU Contact_09A00795] (09A00795)`."""
 _SLOT = re.compile(r"\s+[0-9A-F]{2} [0-9A-F]{2}$")
 _NUMBER = re.compile(r"(?<![0-9A-Za-z])(?=(?:[A-Za-z]*\d){4})[0-9A-Za-z]{8,}(?![0-9A-Za-z])")
 """A word with so many digits is a serial number that somebody wrote into the product's name."""

@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from statistics import median
 
 from mykey_tui.domain.codes import Code
-from mykey_tui.domain.text import safe
+from mykey_tui.flows.redaction import redacted
 
 TAPS = (10, 20, 50, 100, 200, 500)
 """What a person may choose; a script may ask for any number up to the last."""
 TAPS_USUAL = 100
 _P95 = 0.95
 _REMOVED = frozenset({Code.CARD_REMOVED})
-_CELL_LENGTH_MAX = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +114,14 @@ def row_to_paste(figures: SoakFigures, reader: ReaderInTest) -> str:
     percent = figures.success_percent
     read = f"{figures.good}/{figures.laid}"
     cells = (
-        reader.name or "?",
-        reader.usb_id or "?",
+        redacted(reader.name) or "?",
+        redacted(reader.usb_id) or "?",
         read if percent is None else f"{read} ({percent:.1f} %)",
         _whole(figures.median_ms),
         _whole(figures.p95_ms),
         str(figures.removed),
         ", ".join(f"{code.value} {count}" for code, count in figures.others.items()) or "none",
-        ", ".join(reader.software) or "?",
+        ", ".join(redacted(each) for each in reader.software) or "?",
         reader.month or "?",
     )
     return f"| {' | '.join(_cell(cell) for cell in cells)} |"
@@ -133,5 +132,5 @@ def _whole(milliseconds: float | None) -> str:
 
 
 def _cell(text: str) -> str:
-    """Text from a reader or a machine, so that it cannot break out of its cell."""
-    return safe(text, 4 * _CELL_LENGTH_MAX).replace("|", "/").strip()
+    """So that no text of a reader or a machine breaks out of its cell."""
+    return text.replace("|", "/")
