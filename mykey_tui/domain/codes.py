@@ -87,6 +87,8 @@ class Code(Enum):
     READER_NONE = "D-READER-NONE"
     READER_BUSY = "D-READER-BUSY"
     READER_LOST = "D-READER-LOST"
+    READER_HUNG = "D-READER-HUNG"
+    """A call to the reader has not come back, and every other one would wait behind it."""
     READER_SIMULATED = "D-SIMULATED"
     """A counter for real cards was told to take its cards from files."""
 

@@ -30,6 +30,8 @@ class _Slot:
     card_lies: bool = False
     reported: bool = False
     """Whether the arrival of the card that lies there was handed out."""
+    arrivals: int = 0
+    """How many cards were laid here."""
 
 
 class Slots:
@@ -55,6 +57,11 @@ class Slots:
         """Whether `next_event` has something."""
         return bool(self._events)
 
+    def card_mark(self, name: str) -> int | None:
+        """Tells the card that lies there from every other one before and after; None without."""
+        slot = self._slots.get(name)
+        return slot.arrivals if slot is not None and slot.card_lies else None
+
     def known_states(self) -> list[tuple[str, int]]:
         """What to compare with at the next look."""
         return [(name, slot.state) for name, slot in self._slots.items()]
@@ -72,20 +79,22 @@ class Slots:
         """Put an event of the driver's own behind the others."""
         self._events.append(event)
 
-    def keep(self, names: Sequence[str]) -> None:
-        """The readers that exist now; cards on those that vanished have left."""
-        for name in self.names:
-            if name not in names:
-                self._card_left(name)
-                del self._slots[name]
+    def keep(self, names: Sequence[str]) -> int:
+        """The readers that exist now; cards on those that vanished have left. How many vanished."""
+        vanished = [name for name in self.names if name not in names]
+        for name in vanished:
+            self._card_left(name)
+            del self._slots[name]
         for name in names:
             self._slots.setdefault(name, _Slot())
+        return len(vanished)
 
-    def update(self, name: str, state: int, atr: bytes) -> None:
-        """Take in the state of one reader, as the service reported it."""
+    def update(self, name: str, state: int, atr: bytes) -> bool:
+        """Take in the state of one reader, as the service reported it. Whether it is news."""
         slot = self._slots.get(name)
         if slot is None:
-            return
+            return False
+        news = slot.state != state & ~CHANGED
         passed = (state >> _COUNTER_SHIFT) - (slot.state >> _COUNTER_SHIFT) & _COUNTER_MASK
         present = bool(state & PRESENT)
         slot.state = state & ~CHANGED
@@ -94,7 +103,9 @@ class Slots:
         if present and not slot.card_lies:
             slot.atr = b"" if state & MUTE else atr
             slot.card_lies = True
+            slot.arrivals += 1
             self._card_arrived(name)
+        return news
 
     def _card_arrived(self, name: str) -> None:
         # An arrival that nobody fetched is overtaken by this one.
