@@ -149,7 +149,14 @@ def _add_visits(
     )
     link = _add(commands, "link", "link a service ID to the card", common, reading)
     link.add_argument("--service-id", required=True, metavar="SID")
-    _add(commands, "unlink", "take the card's link away", common, reading)
+    unlink = _add(commands, "unlink", "take the card's link away", common, reading)
+    for asking in (lookup, link, unlink):
+        asking.add_argument(
+            "--pin-stdin", action="store_true", help="take the PIN from standard input, one line"
+        )
+        asking.add_argument(
+            "--last-try", action="store_true", help="send the PIN although one try is left"
+        )
 
 
 def _add_upkeep(
@@ -193,6 +200,8 @@ def _add_upkeep(
     )
     status = _add(commands, "status", "line, rows, queue, reader, versions", common)
     status.add_argument("--reader", metavar="READER", default=argparse.SUPPRESS)
+    doctor = _add(commands, "doctor", "what is wrong, layer by layer, and what to do", common)
+    doctor.add_argument("--reader", metavar="READER", default=argparse.SUPPRESS)
     outbox = _add(commands, "outbox", "what waits, and what needs a person", common)
     actions = outbox.add_subparsers(metavar="ACTION", required=True)
     for name, help_text in (

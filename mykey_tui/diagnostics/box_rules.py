@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mykey_tui.card.connection import ReaderState
-from mykey_tui.diagnostics.facts import BoxFacts, Driver, JournalFacts, Reach, Stage, UsbDevice
+from mykey_tui.diagnostics.facts import BoxFacts, Driver, JournalFacts, Reach, UsbDevice
 from mykey_tui.diagnostics.finding import NO_FACTS, Finding, State
 from mykey_tui.diagnostics.known import Known, Rule
 from mykey_tui.diagnostics.known_readers import known_reader
@@ -120,7 +120,8 @@ def driver_does_not_list(known: Known) -> Finding | None:
 
 def service_hangs(known: Known) -> Finding | None:
     """The service was asked for its readers and has not answered."""
-    if known.reader.ended or known.reader.stage is not Stage.SERVICE or known.has_reader:
+    reader = known.reader
+    if reader.state is not ReaderState.STARTING or reader.trouble is not None:
         return None
     return Finding(Layer.DAEMON, State.UNKNOWN, Code.PCSC_HANGS)
 

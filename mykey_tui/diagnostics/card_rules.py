@@ -16,7 +16,9 @@ SLOW_MS = 800
 SILENT_SECONDS = 30.0
 """The watcher looks at least every few seconds; silent for longer, it hangs."""
 
-READER_TROUBLE = frozenset({Code.READER_LOST, Code.READER_SHORT, Code.READER_SIMULATED})
+READER_TROUBLE = frozenset(
+    {Code.READER_LOST, Code.READER_HUNG, Code.READER_SHORT, Code.READER_SIMULATED}
+)
 CARD_TROUBLE = frozenset(
     {
         Code.CARD_MUTE,
@@ -47,7 +49,13 @@ _OF_OTHER_LAYERS = (
     | CERTIFICATE_TROUBLE
     | TRUST_TROUBLE
     | CLOCK_TROUBLE
-    | {Code.READER_BUSY, Code.READER_NO_SERVICE, Code.READER_DENIED, Code.READER_NONE}
+    | {
+        Code.READER_BUSY,
+        Code.READER_NO_SERVICE,
+        Code.READER_DENIED,
+        Code.READER_NONE,
+        Code.CHECK_UNKNOWN,
+    }
 )
 
 

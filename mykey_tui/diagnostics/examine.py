@@ -91,7 +91,7 @@ class _Looks:
         reader = self.reader.result()
         if self.reader.failure:
             # It did not hang; where it stood when it failed says nothing.
-            reader = replace(reader, ended=True)
+            reader = replace(reader, ended=True, trouble=Code.CHECK_UNKNOWN)
         known = Known(self.box.result(), self.journal.result(), reader)
         if layer is Layer.TRUST:
             return replace(known, trust=self.trust.result())

@@ -1,0 +1,205 @@
+"""The doctor's sources on this machine: its files, its reader, this counter's store and server.
+
+Nothing is sent to the till, no card's data leaves the probe, and no look-up is counted.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from mykey_tui.card.connection import CardReader, ReaderState
+from mykey_tui.composition.counter import make_judge
+from mykey_tui.composition.reader import make_reader
+from mykey_tui.diagnostics.box import read_box
+from mykey_tui.diagnostics.facts import (
+    HandOverFacts,
+    LineFacts,
+    ReaderFacts,
+    StoreFacts,
+    TrustFacts,
+)
+from mykey_tui.diagnostics.journal import read_journal
+from mykey_tui.diagnostics.probe import Judgement, probe_reader
+from mykey_tui.diagnostics.sources import ReaderProbe, Sources
+from mykey_tui.domain.clock import SystemClock
+from mykey_tui.domain.codes import Code
+from mykey_tui.domain.errors import AnchorsError, LineError, ServerError, StoreError
+from mykey_tui.flows.counter import SIMULATED_PROFILE
+from mykey_tui.flows.outcomes import Stopped
+from mykey_tui.flows.stopping import stopped_by
+from mykey_tui.handover.file_drop import DropMode
+from mykey_tui.handover.settings import HandOverKind, HandOverSettings
+from mykey_tui.settings import ReaderKind, Settings
+from mykey_tui.store.counter_store import CounterStore
+from mykey_tui.store.freshness import Freshness
+from mykey_tui.store.home import Home
+from mykey_tui.store.identity import Identity
+from mykey_tui.sync.client import ServerClient
+from mykey_tui.sync.replies import read_time
+from mykey_tui.sync.tls import trust_of
+
+ROOT = Path("/")
+SOCKET_VARIABLE = "PCSCLITE_CSOCK_NAME"
+"""Where libpcsclite looks for the service, if somebody told it."""
+
+
+def make_sources(
+    settings: Settings,
+    *,
+    root: Path = ROOT,
+    environment: Mapping[str, str] = os.environ,
+    reader: ReaderProbe | None = None,
+) -> Sources:
+    """All of the doctor's senses. `reader` is the running program's own, where there is one.
+
+    Nothing is opened before the examination begins.
+    """
+    told = environment.get(SOCKET_VARIABLE)
+    home = _Opened(settings)
+    return Sources(
+        box=lambda: read_box(root, Path(told) if told else None),
+        journal=read_journal,
+        reader=reader or _fresh_reader(settings),
+        trust=lambda: _trust(settings),
+        store=lambda: _store(home),
+        line=lambda: _line(home),
+        handover=lambda: _handover(settings),
+    )
+
+
+def judgement_of(settings: Settings) -> Judgement | None:
+    """Who says whether a certificate is believed; None where there is nothing to judge by."""
+    try:
+        judge = make_judge(settings, SystemClock())
+    except AnchorsError:
+        return None
+
+    def judged(certificate: bytes) -> tuple[Code, Mapping[str, str]] | None:
+        answer = judge.judge(certificate)
+        return (answer.code, answer.values) if isinstance(answer, Stopped) else None
+
+    return judged
+
+
+def _fresh_reader(settings: Settings) -> ReaderProbe:
+    """A driver of the doctor's own, for as long as the probe takes."""
+
+    def probe(tell: Callable[[ReaderFacts], None]) -> None:
+        emulated = settings.reader.kind is ReaderKind.EMULATOR
+        if emulated and settings.profile != SIMULATED_PROFILE:
+            tell(
+                ReaderFacts(
+                    emulated=True,
+                    state=ReaderState.READY,
+                    trouble=Code.READER_SIMULATED,
+                    ended=True,
+                )
+            )
+            return
+        reader: CardReader = make_reader(settings.reader)
+        with closing(reader):
+            probe_reader(reader, judgement_of(settings), tell)
+
+    return probe
+
+
+def _trust(settings: Settings) -> TrustFacts:
+    try:
+        anchors = make_judge(settings, SystemClock()).anchors
+    except AnchorsError as error:
+        return TrustFacts(trouble=error.code)
+    if not anchors:
+        return TrustFacts(trouble=Code.TRUST_NO_ANCHORS)
+    return TrustFacts(anchors=len(anchors.certificates))
+
+
+@dataclass(frozen=True, slots=True)
+class _Counter:
+    """What the store says of this counter; read once, and the store closed again."""
+
+    identity: Identity
+    freshness: Freshness
+
+
+class _Opened:
+    """The store, opened once for the two layers that need it, by whichever comes first."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._home = Home(settings.home)
+        self._lock = threading.Lock()
+        self._found: _Counter | StoreError | None = None
+
+    def counter(self) -> _Counter:
+        """Raises `StoreError`, the same each time."""
+        with self._lock:
+            if self._found is None:
+                self._found = self._read()
+        if isinstance(self._found, StoreError):
+            raise self._found
+        return self._found
+
+    def _read(self) -> _Counter | StoreError:
+        try:
+            with closing(CounterStore.open(self._home)) as store:
+                return _Counter(store.identity, store.freshness())
+        except StoreError as error:
+            return error
+
+
+def _store(home: _Opened) -> StoreFacts:
+    try:
+        freshness = home.counter().freshness
+    except StoreError as error:
+        return StoreFacts(trouble=error.code)
+    return StoreFacts(rows=freshness.rows, clock_doubt=freshness.clock_doubt)
+
+
+def _line(home: _Opened) -> LineFacts:
+    """One `hello`. The clock that signs it follows the server's; the box's own is compared."""
+    try:
+        identity = home.counter().identity
+    except StoreError:
+        return LineFacts(enrolled=False)
+    clock = SystemClock()
+    try:
+        client = ServerClient(identity, clock, verify=trust_of(identity.server_ca))
+        with closing(client):
+            begun = time.monotonic()
+            server_time = read_time(client.hello().server_time)
+            milliseconds = round((time.monotonic() - begun) * 1000)
+    except (LineError, ServerError) as error:
+        skew = clock.offset.total_seconds() or None
+        return LineFacts(trouble=stopped_by(error).code, skew_seconds=skew)
+    skew = None if server_time is None else (server_time - datetime.now(UTC)).total_seconds()
+    return LineFacts(milliseconds=milliseconds, skew_seconds=skew)
+
+
+def _handover(settings: Settings) -> HandOverFacts:
+    """Whether it could be handed over; nothing is."""
+    try:
+        chosen = HandOverSettings.from_json(settings.handover)
+    except ValueError:
+        return HandOverFacts(trouble=Code.STORE_SETTINGS)
+    kind = chosen.kind.value
+    if chosen.kind is HandOverKind.FILE and chosen.path is not None:
+        folder = chosen.path if chosen.mode is DropMode.ONE_PER_TAP else chosen.path.parent
+        reason = _why_not_writable(folder)
+        return HandOverFacts(kind, Code.HANDOVER_FILE if reason else None, reason)
+    if chosen.kind is HandOverKind.COMMAND and shutil.which(chosen.argv[0]) is None:
+        return HandOverFacts(kind, Code.HANDOVER_COMMAND, "ENOENT")
+    return HandOverFacts(kind)
+
+
+def _why_not_writable(folder: Path) -> str:
+    """The system's word for what is wrong with a folder; empty where it can be written."""
+    if not folder.is_dir():
+        return "ENOENT"
+    return "" if os.access(folder, os.W_OK | os.X_OK) else "EACCES"
