@@ -21,7 +21,7 @@ from urllib.request import urlopen
 
 from bench.postgres import cluster
 from bench.sync import DELTA, ROWS
-from bench.sync import measure as measure_ours
+from bench.sync import once as measure_ours
 
 ENVIRONMENT = Path(".benchmarks") / "kinto"
 LOCK = Path("requirements") / "kinto.lock"
