@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection
-from sqlmodel import Session, select
+from sqlalchemy import Connection, select
 
 from mykey_tui.store.freshness import LoadProgress
-from mykey_tui.store.tables import StoredLoading
+from mykey_tui.store.tables import StoredLoading, table_of
 from mykey_tui.wire.messages import BUCKETS
+
+_ROW = select(table_of(StoredLoading))
 
 
 def load_row(connection: Connection) -> StoredLoading | None:
     """The row of the load that is under way; None when there is none."""
-    return Session(connection).exec(select(StoredLoading)).first()
+    row = connection.execute(_ROW).first()
+    return None if row is None else StoredLoading.model_construct(**row._asdict())
 
 
 def load_progress(connection: Connection) -> LoadProgress | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from enum import Enum, unique
 
-from sqlalchemy import MetaData
+from sqlalchemy import MetaData, Table
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
@@ -33,6 +33,11 @@ class MutationState(Enum):
 
 class StoreTable(SQLModel, registry=_registry):
     """Base of the store's tables. A `table=True` model validates nothing: values are checked before."""
+
+
+def table_of(model: type[StoreTable]) -> Table:
+    """The bare table behind a model, for what is read often."""
+    return _registry.metadata.tables[str(model.__tablename__)]
 
 
 class StoredLink(StoreTable, table=True):
