@@ -43,12 +43,12 @@ Binding = NewType("Binding", bytes)
 
 
 def _check_upper_alphanumeric(text: str, length: int, what: str) -> str:
+    if len(text) == length and _UPPER_ALPHANUMERIC.issuperset(text):
+        return text
     for position, character in enumerate(text[:length], start=1):
         if character not in _UPPER_ALPHANUMERIC:
             raise MalformedIdError(what, position=position)
-    if len(text) != length:
-        raise MalformedIdError(what, position=min(len(text), length) + 1)
-    return text
+    raise MalformedIdError(what, position=min(len(text), length) + 1)
 
 
 class _Redacted:
@@ -100,9 +100,7 @@ class SubjectCn(_Redacted):
     def parse(cls, text: str) -> SubjectCn:
         """Split and check 23 characters. Raises `MalformedIdError`."""
         _check_upper_alphanumeric(text, SUBJECT_CN_LENGTH, "subject CN")
-        return cls(
-            MyKeyId.parse(text[:MY_KEY_ID_LENGTH]), TerminalCode.parse(text[MY_KEY_ID_LENGTH:])
-        )
+        return cls(MyKeyId(text[:MY_KEY_ID_LENGTH]), TerminalCode(text[MY_KEY_ID_LENGTH:]))
 
     @property
     def text(self) -> str:

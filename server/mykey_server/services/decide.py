@@ -28,13 +28,14 @@ ITEM_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Proven:
-    """What an opened seal proved: a believed certificate, and the tokens that follow from it."""
+    """What an opened seal proved: a believed certificate, and that the item's token is its."""
 
     cn: SubjectCn
     certificate_tag: bytes
-    default_token: LookupToken
-    chosen_token: LookupToken
-    binding: Binding
+    kind: str
+    """Whether the token is of the default or of a chosen MyKey ID (`tables.management`)."""
+    binding: Binding | None
+    """Of a chosen one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Undecidable:
 
 
 Proof: TypeAlias = Proven | Flawed | Undecidable
-UNDECIDABLE: Proof = Undecidable()
+UNDECIDABLE = Undecidable()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ def decide(item: PushItem, proof: Proof, provider: Provider, holdings: Holdings)
         return Decision("invalid", flaw)
     if not isinstance(proof, Proven):
         return Decision("invalid", proof.field) if isinstance(proof, Flawed) else HELD
-    person = _person(item, proof, holdings)
+    person = _person(proof, holdings)
     if isinstance(person, Decision):
         return person
     if person.status in _STOPPED:
@@ -107,9 +108,9 @@ def _may_come_from(item: PushItem) -> bool:
     return sealed_for == item.op or (sealed_for == "link" and item.op == REPLACE)
 
 
-def _person(item: PushItem, proof: Proven, holdings: Holdings) -> Person | Decision:
+def _person(proof: Proven, holdings: Holdings) -> Person | Decision:
     """Whose mutation this is, or why it is nobody's."""
-    if tokens.same_secret(item.token, proof.default_token):
+    if proof.kind == KIND_DEFAULT:
         return holdings.people.get(proof.cn) or Person(
             cn=proof.cn,
             kind=KIND_DEFAULT,
@@ -117,13 +118,11 @@ def _person(item: PushItem, proof: Proven, holdings: Holdings) -> Person | Decis
             status=PERSON_ACTIVE,
             certificate_tag=proof.certificate_tag,
         )
-    if tokens.same_secret(item.token, proof.chosen_token):
-        person = holdings.chosen(proof.cn.my_key_id)
-        # Bound to one certificate: another card with the same 14 characters is another person.
-        if person is None or not tokens.same_secret(person.certificate_tag, proof.certificate_tag):
-            return Decision("conflict", "not_registered")
-        return person
-    return Decision("invalid", "token")
+    person = holdings.chosen(proof.cn.my_key_id)
+    # Bound to one certificate: another card with the same 14 characters is another person.
+    if person is None or not tokens.same_secret(person.certificate_tag, proof.certificate_tag):
+        return Decision("conflict", "not_registered")
+    return person
 
 
 def _link(item: PushItem, proof: Proven, person: Person, holdings: Holdings) -> Decision:
@@ -142,7 +141,7 @@ def _link(item: PushItem, proof: Proven, person: Person, holdings: Holdings) -> 
         Held(
             LinkRow(
                 token=token,
-                binding=proof.binding if token == proof.chosen_token else None,
+                binding=proof.binding,
                 service_id=ServiceId(item.sid),
                 status=LinkStatus.ACTIVE,
                 seq=0,  # Given when the batch is written.

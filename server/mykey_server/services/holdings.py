@@ -6,13 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Row, and_, bindparam, delete, insert, or_, select
+from sqlalchemy import Connection, Row, and_, bindparam, delete, or_, select
 from sqlmodel import col
 
 from mykey_server.services.feeds import LINKS, Change, Head
 from mykey_server.services.site import Provider
 from mykey_server.tables.base import table_of
 from mykey_server.tables.management import KIND_CHOSEN, LinkTable, PersonTable
+from mykey_server.tables.rows import RowInsert, Value
 from mykey_tui.domain import digest
 from mykey_tui.domain.ids import Binding, LookupToken, MyKeyId, ServiceId, SubjectCn, TerminalCode
 from mykey_tui.domain.link import LinkRow, LinkStatus
@@ -163,10 +164,7 @@ def write_holdings(
 
     The counter row moves last, once; who decides has it locked since `LINKS.lock`.
     """
-    if holdings.new_people:
-        connection.execute(
-            _NEW_PERSON, [_person_values(person) for person in holdings.new_people.values()]
-        )
+    _PEOPLE_ROWS.write(connection, [_person_values(p) for p in holdings.new_people.values()])
     if not holdings.before:
         return head
     changed = [
@@ -186,7 +184,7 @@ def write_holdings(
     # Deleted first: within a batch a service ID may move from one row to another.
     tokens = [held.row.token for held in changed]
     connection.execute(_DELETE_LINKS, {"scope": provider.scope, "tokens": tokens})
-    connection.execute(_NEW_LINK, [_values(provider.scope, held) for held in changed])
+    _LINK_ROWS.write(connection, [_values(provider.scope, held) for held in changed])
     return head
 
 
@@ -227,8 +225,26 @@ _PEOPLE = _PERSON.where(
 ).with_for_update(read=True)
 
 _links = table_of(LinkTable)
-_NEW_PERSON = insert(table_of(PersonTable))
-_NEW_LINK = insert(_links)
+_PEOPLE_ROWS = RowInsert(
+    table_of(PersonTable),
+    "my_key_id",
+    "terminal_code",
+    "kind",
+    "origin",
+    "status",
+    "certificate_tag",
+)
+_LINK_ROWS = RowInsert(
+    _links,
+    "scope",
+    "token",
+    "my_key_id",
+    "terminal_code",
+    "binding",
+    "service_id",
+    "status",
+    "seq",
+)
 _DELETE_LINKS = delete(_links).where(
     _links.c.scope == bindparam("scope"),
     _links.c.token.in_(bindparam("tokens", expanding=True)),
@@ -261,26 +277,26 @@ def _held(row: Row[bytes, str | None, str | None, bytes | None, str, int, int]) 
     )
 
 
-def _person_values(person: Person) -> dict[str, object]:
-    return {
-        "my_key_id": person.cn.my_key_id.text,
-        "terminal_code": person.cn.terminal_code.text,
-        "kind": person.kind,
-        "origin": person.origin,
-        "status": person.status,
-        "certificate_tag": person.certificate_tag,
-    }
+def _person_values(person: Person) -> tuple[Value, ...]:
+    return (
+        person.cn.my_key_id.text,
+        person.cn.terminal_code.text,
+        person.kind,
+        person.origin,
+        person.status,
+        person.certificate_tag,
+    )
 
 
-def _values(scope: str, held: Held) -> dict[str, object]:
-    person = held.person
-    return {
-        "scope": scope,
-        "token": held.row.token,
-        "my_key_id": None if person is None else person.my_key_id.text,
-        "terminal_code": None if person is None else person.terminal_code.text,
-        "binding": held.row.binding,
-        "service_id": held.row.service_id.text,
-        "status": held.row.status.value,
-        "seq": held.row.seq,
-    }
+def _values(scope: str, held: Held) -> tuple[Value, ...]:
+    row, person = held.row, held.person
+    return (
+        scope,
+        row.token,
+        None if person is None else person.my_key_id.text,
+        None if person is None else person.terminal_code.text,
+        row.binding,
+        row.service_id.text,
+        row.status.value,
+        row.seq,
+    )

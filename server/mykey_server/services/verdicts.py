@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 from sqlmodel import col
 
 from mykey_server.services.decide import Decision
 from mykey_server.tables.base import table_of
+from mykey_server.tables.rows import RowInsert
 from mykey_server.tables.terminal import MutationTable
 from mykey_tui.wire.messages import PushRequest, RecoverRequest
 
@@ -47,21 +48,20 @@ def read_under(
 
 def store_new(connection: Connection, request: PushRequest, verdicts: dict[int, Known]) -> None:
     """Store the first verdicts of these numbers."""
-    if verdicts:
-        connection.execute(
-            _INSERT,
-            [
-                {
-                    "device_id": request.device,
-                    "incarnation": request.incarnation,
-                    "mid": mid,
-                    "item_hash": known.item_hash,
-                    "verdict": known.decision.verdict,
-                    "kind": known.decision.kind,
-                }
-                for mid, known in verdicts.items()
-            ],
-        )
+    _ROWS.write(
+        connection,
+        [
+            (
+                request.device,
+                request.incarnation,
+                mid,
+                known.item_hash,
+                known.decision.verdict,
+                known.decision.kind,
+            )
+            for mid, known in verdicts.items()
+        ],
+    )
 
 
 def replace_held(connection: Connection, request: PushRequest, verdicts: dict[int, Known]) -> None:
@@ -98,7 +98,7 @@ _KNOWN = select(
     col(MutationTable.mid).in_(bindparam("mids", expanding=True)),
 )
 _TABLE = table_of(MutationTable)
-_INSERT = insert(_TABLE)
+_ROWS = RowInsert(_TABLE, "device_id", "incarnation", "mid", "item_hash", "verdict", "kind")
 _DECIDE = update(_TABLE).where(
     _TABLE.c.device_id == bindparam("device"),
     _TABLE.c.incarnation == bindparam("session"),
