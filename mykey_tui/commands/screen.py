@@ -68,6 +68,7 @@ def run_screen(settings: Settings, counter: LateCounter, *, simulated: bool) -> 
     # Only now: Textual reads the environment when it is imported.
     from mykey_tui.app import MyKeyApp, run  # noqa: PLC0415
     from mykey_tui.commands.logs import LOG_NAME, log_to  # noqa: PLC0415
+    from mykey_tui.commands.screen_alone import screen_alone  # noqa: PLC0415
 
     app = MyKeyApp(
         counter.build,
@@ -78,7 +79,8 @@ def run_screen(settings: Settings, counter: LateCounter, *, simulated: bool) -> 
     )
     with log_to(settings.home), ended_politely(lambda: _leave(app)) as ending, hangup_noticed():
         try:
-            failed = run(app) != 0
+            with screen_alone():
+                failed = run(app) != 0
         finally:
             counter.close()
     if ending.number == signal.SIGHUP:
