@@ -8,7 +8,7 @@ import httpx
 import msgspec
 import zstandard
 
-from mykey_tui.wire.messages import JSON
+from mykey_tui.wire.messages import JSON, PROBLEM_JSON
 from tests.proofs.world import Once
 
 _Message = TypeVar("_Message", bound=msgspec.Struct)
@@ -20,6 +20,6 @@ def decoded(answer: httpx.Response, form: type[_Message]) -> _Message:
     body = answer.stream.body
     if answer.headers.get("content-encoding") == "zstd":
         body = zstandard.ZstdDecompressor().decompressobj().decompress(body)
-    if answer.headers["content-type"].startswith(JSON):
+    if answer.headers["content-type"].startswith((JSON, PROBLEM_JSON)):
         return msgspec.json.decode(body, type=form)
     return msgspec.msgpack.decode(body, type=form)

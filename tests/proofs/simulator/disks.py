@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 
-from tests.proofs.simulator.history import COUNTERS_MAX, Box, History
+from tests.proofs.simulator.history import COUNTERS_MAX, History
+from tests.proofs.simulator.things import Box
 from tests.proofs.simulator.tools import put_back
 from tests.proofs.world import Counter, token_of
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from random import Random
@@ -14,9 +13,10 @@ from mykey_tui.domain.errors import LineError, MyKeyError
 from mykey_tui.domain.link import LinkStatus
 from mykey_tui.store.outbox import Operation
 from mykey_tui.store.tables import MutationState
+from tests.proofs.simulator.things import Backup, Box, Deed
 from tests.proofs.simulator.tools import Crash, TrueClock, clock_ahead
 from tests.proofs.simulator.wire import ViolationError, Wire
-from tests.proofs.world import Counter, Line, Server, person, token_of
+from tests.proofs.world import Counter, Line, Server, person, read_server, token_of
 
 _Result = TypeVar("_Result")
 COUNTERS = 2
@@ -26,40 +26,6 @@ SHARED_PEOPLE = 4
 """People whom several counters link, each to a service ID of its own."""
 CRASH_WITHIN = 8
 """A crash comes within so many transactions."""
-
-
-@dataclass
-class Deed:
-    """One acknowledged registration or removal."""
-
-    counter: int
-    op: Operation
-    cn: str
-    service_id: str
-    required: bool = True
-    """Not any more where the only disk that had it is gone."""
-    only_at_server: bool = False
-    """The disk that knew it is gone; it lasts as long as the server's file does."""
-
-
-@dataclass
-class Box:
-    """A counter's machine: its files, its clock, and the counter running on it."""
-
-    home: Path
-    counter: Counter
-    skew: timedelta = timedelta()
-    disks: list[tuple[Path, int]] = field(default_factory=list)
-    """Copies of the disk, and how many deeds there were then."""
-
-
-@dataclass
-class Backup:
-    """A copy of the server's file, and what the operator had done by then."""
-
-    file: Path
-    suspended: frozenset[str]
-    successors: dict[str, str]
 
 
 class History:
@@ -99,6 +65,7 @@ class History:
             self.server.enrol(home)
             self.boxes.append(Box(home, Counter(home, self.line)))
         self.scope = self.boxes[0].counter.store.identity.scope
+        self.wire.server_places = lambda: read_server(self.server.file).places
         self.line.spoil = self.wire
 
     def close(self) -> None:
@@ -114,13 +81,15 @@ class History:
         number, box = self.some_box()
         if self.dice.random() < 0.15:
             cn = person(self.dice.randrange(SHARED_PEOPLE))
-            if box.counter.finds(cn) is not None:
-                return
-            service_id = f"C{number}N{len(self.deeds)}"
+            if box.counter.finds(cn) is None:
+                self._do(number, "link", cn, f"C{number}N{len(self.deeds)}")
         else:
-            self._people += 1
-            cn, service_id = person(1000 + self._people), f"S{len(self.deeds)}"
-        self._do(number, "link", cn, service_id)
+            self.register_new(number)
+
+    def register_new(self, number: int) -> None:
+        """A clerk of this counter links somebody whom no other counter links."""
+        self._people += 1
+        self._do(number, "link", person(1000 + self._people), f"S{len(self.deeds)}")
 
     def remove(self) -> None:
         """A clerk takes away the link of somebody whom this counter linked."""
@@ -197,6 +166,23 @@ class History:
         self.wire.stuck = False
         if isinstance(self.stopped_by, LineError):
             self.check_suspensions(number)
+
+    def reconcile_across(self) -> None:
+        """A whole round of one counter falls into the push of another."""
+        first, second = self.dice.sample(range(len(self.boxes)), 2)
+        self.wire.loss = self.wire.loss_after_push = 0.0
+        self.overlap(first, second)
+
+    def overlap(self, first: int, second: int) -> None:
+        """A round of `first`; the one of `second` falls between the two ends of its push."""
+
+        def befall() -> bool:
+            self.round(second)
+            return True
+
+        self.wire.before_push = befall
+        self.round(first)
+        self.wire.before_push = None
 
     def round(self, number: int, *, moved: bool = False) -> bool:
         """One round; what holds after every round is looked at. Whether it came to its end.

@@ -12,8 +12,9 @@ from typing import Any
 from unittest.mock import patch
 
 import msgspec
+from sqlalchemy import Connection
 
-from mykey_tui.store import progress
+from mykey_tui.store import migrations, progress
 from mykey_tui.store.counter_store import CounterStore
 from mykey_tui.store.engine import writing
 from mykey_tui.sync.client import ServerClient
@@ -22,6 +23,12 @@ from tests.proofs.kills.mutants import forgets_what_it_decided
 from tests.proofs.simulator import disks, operator
 from tests.proofs.simulator.history import History
 from tests.proofs.simulator.run import Action
+from tests.proofs.simulator.server_mutants import (
+    draws_numbers_before_the_lock,
+    lets_refusals_be_kept,
+    lets_rows_be_kept,
+)
+from tests.proofs.simulator.upgrades import upgrade_counter
 
 
 @contextmanager
@@ -104,24 +111,41 @@ def keeps_its_numbers() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def upgrades_to_an_empty_queue() -> Iterator[None]:
+    """The newest step of the schema begins with nothing that waits."""
+    *before, last = migrations.STEPS
+
+    def forgetful(connection: Connection) -> None:
+        last(connection)
+        connection.exec_driver_sql("DELETE FROM outbox WHERE state <> 'done'")
+
+    with patch.object(migrations, "STEPS", (*before, forgetful)):
+        yield
+
+
 @dataclass(frozen=True)
 class Mutant:
-    """One wrong program, and what mostly befalls it."""
+    """One wrong program, what mostly befalls it, and the invariant that it breaks (a pattern)."""
 
     bend: Callable[[], AbstractContextManager[None]]
+    breaks: str
     actions: Mapping[Action, int] = field(default_factory=dict)
 
 
 WORK: dict[Action, int] = {History.register: 5, History.reconcile: 5}
 MUTANTS = {
     "journal dropped at the reply": Mutant(
-        drops_the_journal_at_the_reply, WORK | {operator.back_up: 1, operator.roll_back: 1}
+        drops_the_journal_at_the_reply,
+        "lost|no rest",
+        WORK | {operator.back_up: 1, operator.roll_back: 1},
     ),
     "mark not kept": Mutant(
-        keeps_no_mark, WORK | {operator.back_up: 1, operator.roll_back_without_sign: 2}
+        keeps_no_mark, "lost", WORK | {operator.back_up: 1, operator.roll_back_without_sign: 2}
     ),
     "places compared only before a pull": Mutant(
         compares_only_before_a_pull,
+        "a push was applied to a history that its counter does not know",
         WORK
         | {
             History.reconcile_without_pull: 5,
@@ -129,12 +153,34 @@ MUTANTS = {
             operator.roll_back_in_a_round: 3,
         },
     ),
-    "verdicts not remembered": Mutant(forgets_what_it_decided, WORK | {History.remove: 2}),
-    "cursor apart from its page": Mutant(
-        moves_the_cursor_first, WORK | {History.reconcile_and_crash: 5}
+    "verdicts not remembered": Mutant(
+        forgets_what_it_decided, "verdict of|counted twice", WORK | {History.remove: 2}
     ),
-    "digest compared in the middle": Mutant(compares_in_the_middle, WORK),
+    "cursor apart from its page": Mutant(
+        moves_the_cursor_first, "rows differed on the way", WORK | {History.reconcile_and_crash: 5}
+    ),
+    "digest compared in the middle": Mutant(compares_in_the_middle, "is not complete", WORK),
     "numbers not drawn anew": Mutant(
-        keeps_its_numbers, WORK | {disks.copy_disk: 2, disks.restore_disk: 2}
+        keeps_its_numbers,
+        "verdict of|lost|no rest",
+        WORK | {disks.copy_disk: 2, disks.restore_disk: 2},
+    ),
+    "numbers drawn before the lock": Mutant(
+        draws_numbers_before_the_lock,
+        "two sets of rows under seq",
+        WORK | {History.reconcile_across: 5},
+    ),
+    "rows kept longer than tombstones": Mutant(
+        lets_rows_be_kept,
+        "rows differed on the way|no rest",
+        WORK | {History.remove: 5, operator.compact: 3},
+    ),
+    "a refusal that may be kept": Mutant(
+        lets_refusals_be_kept,
+        "begins anew whose places the server has",
+        WORK | {operator.back_up: 1, operator.roll_back_without_sign: 2},
+    ),
+    "an upgrade that forgets the queue": Mutant(
+        upgrades_to_an_empty_queue, "another queue after an upgrade", WORK | {upgrade_counter: 2}
     ),
 }

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 
-from tests.proofs.simulator.history import Backup, History
+from tests.proofs.simulator.history import History
+from tests.proofs.simulator.things import Backup
 from tests.proofs.world import operate, person, read_server, split_cn
 
 RENEWED = 500_000

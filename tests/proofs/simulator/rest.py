@@ -7,8 +7,9 @@ from datetime import timedelta
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import failure_code
 from mykey_tui.store.tables import MutationState
-from tests.proofs.simulator.history import Box, Deed, History, is_shared
+from tests.proofs.simulator.history import History, is_shared
 from tests.proofs.simulator.operator import release
+from tests.proofs.simulator.things import Box, Deed
 from tests.proofs.simulator.wire import ViolationError
 from tests.proofs.world import operate, read_server
 

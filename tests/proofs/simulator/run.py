@@ -1,12 +1,17 @@
-"""Runs one history from its seed."""
+"""Runs histories from their seeds: one here, many in as many processes as there are processors."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import multiprocessing
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
-from tests.proofs.simulator import disks, operator
+from tests.proofs.simulator import disks, operator, upgrades
 from tests.proofs.simulator.history import History
 from tests.proofs.simulator.rest import check_at_rest, come_to_rest
 from tests.proofs.simulator.tools import ending, small_pages
@@ -21,6 +26,7 @@ ACTIONS: dict[Action, int] = {
     History.decide_conflict: 4,
     History.reconcile: 26,
     History.reconcile_without_pull: 4,
+    History.reconcile_across: 4,
     History.reconcile_and_crash: 10,
     History.reconcile_with_trouble: 4,
     History.reconcile_stuck: 4,
@@ -37,6 +43,8 @@ ACTIONS: dict[Action, int] = {
     disks.copy_disk: 4,
     disks.restore_disk: 5,
     disks.clone_disk: 2,
+    upgrades.upgrade_counter: 4,
+    upgrades.upgrade_server: 1,
 }
 """What may happen, and how often against the others."""
 
@@ -60,3 +68,24 @@ def run_history(
     finally:
         history.close()
     return history
+
+
+def run_all(
+    seeds: Sequence[int], folder: Path, template: Path, actions: Mapping[Action, int] = ACTIONS
+) -> int:
+    """How many registrations there were in all. Files of a history that held are removed."""
+    return sum(_run_and_remove(seed, folder, template, actions) for seed in seeds)
+
+
+def run_all_at_once(seeds: Sequence[int], folder: Path, template: Path) -> int:
+    """The same, several histories at a time. The first failure ends it."""
+    work = partial(_run_and_remove, folder=folder, template=template, actions=ACTIONS)
+    fresh = multiprocessing.get_context("spawn")  # threads do not survive a fork
+    with ProcessPoolExecutor(min(os.cpu_count() or 1, len(seeds)), fresh) as pool:
+        return sum(pool.map(work, seeds))
+
+
+def _run_and_remove(seed: int, folder: Path, template: Path, actions: Mapping[Action, int]) -> int:
+    deeds = len(run_history(seed, folder / str(seed), template, actions).deeds)
+    shutil.rmtree(folder / str(seed))
+    return deeds
