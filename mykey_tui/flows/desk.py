@@ -230,7 +230,7 @@ class Desk:
         while not self._stopping.is_set():
             try:
                 self._turn()
-            except Exception as error:  # noqa: BLE001  # the outermost loop: it must go on
+            except BaseException as error:  # noqa: BLE001  # the outermost loop: it must go on
                 _log.error("The card desk met a bug: %s", describe_bug(error))
                 self._stopping.wait(PAUSE_AFTER_BUG_SECONDS)
         self._reader.close()
@@ -330,7 +330,7 @@ class Desk:
         """No card is read, so nothing is said of reading, and no card is asked back for it."""
         try:
             outcome = self._flows.confirm(card)
-        except Exception:
+        except BaseException:
             self._emit(LookedUp(Stopped(Code.BUG)))
             raise
         self._emit(LookedUp(outcome))
@@ -371,7 +371,7 @@ class Desk:
         self._emit(ReadingStarted())
         try:
             event = work()
-        except Exception:
+        except BaseException:
             self._emit(failed(Stopped(Code.BUG)))
             raise
         finally:
