@@ -147,6 +147,9 @@ def _add_visits(
     lookup.add_argument(
         "--accept-stale", action="store_true", help="confirm old rows (L-OLD), as a clerk does"
     )
+    lookup.add_argument(
+        "--online", action="store_true", help="ask the server first; without a line as ever"
+    )
     link = _add(commands, "link", "link a service ID to the card", common, reading)
     link.add_argument("--service-id", required=True, metavar="SID")
     unlink = _add(commands, "unlink", "take the card's link away", common, reading)

@@ -10,8 +10,10 @@ from mykey_tui.commands.card_thread import CardThread
 from mykey_tui.commands.context import Context
 from mykey_tui.commands.failing import stopped_of
 from mykey_tui.commands.output import AnswerLostError, Exit, Output, exit_of
-from mykey_tui.composition.counter import open_counter, reader_of
+from mykey_tui.composition.counter import Counter, open_counter, reader_of, reconcile
 from mykey_tui.domain.codes import Code
+from mykey_tui.domain.errors import ServerError
+from mykey_tui.flows.courier import RoundCourier
 from mykey_tui.flows.identify import identify
 from mykey_tui.flows.lookup import LookupFlow
 from mykey_tui.flows.outcomes import (
@@ -35,7 +37,11 @@ _RESULTS = {
     Code.ROWS_STALE: "stale",
     Code.ROWS_MANY: "stale",
     Code.ROWS_LOADING: "stale",
+    Code.LINK_UNPROVEN: "stale",
 }
+
+LOCK_SECONDS = 1.0
+"""For a round of the running screen, which does the same."""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -63,11 +69,23 @@ def _look_up(context: Context, arguments: argparse.Namespace) -> Exit:
             card: IdentifiedCard | Stopped | None = thread.wait_for_card(arguments.wait)
             if card is None:
                 card = thread.run(lambda: identify(reader, counter.judge, timings))
-        outcome: LookupOutcome = (
-            card if isinstance(card, Stopped) else _answered(flow, card, timings, arguments)
-        )
-    identified = card if isinstance(card, IdentifiedCard) else None
-    return _answer(context.output, outcome, _facts(identified, timings.milliseconds()))
+        if isinstance(card, Stopped):
+            return _answer(context.output, card, _facts(None, timings.milliseconds()))
+        confirmed = arguments.online and _confirmed(counter, timings)
+        outcome = _answered(flow, card, timings, arguments)
+    facts = _facts(card, timings.milliseconds(), confirmed=confirmed)
+    return _answer(context.output, outcome, facts)
+
+
+def _confirmed(counter: Counter, timings: Timings) -> bool:
+    """Whether a round came to its end just now; where none does, the rows answer as they are."""
+
+    def one_round() -> None:
+        if reconcile(counter, lock_wait_seconds=LOCK_SECONDS).digest != "match":
+            raise ServerError(Code.SERVER_DIGEST)
+
+    with timings.measure("online"):
+        return RoundCourier(one_round).confirm()
 
 
 def _answered(
@@ -81,12 +99,15 @@ def _answered(
     return outcome
 
 
-def _facts(card: IdentifiedCard | None, milliseconds: Mapping[str, float]) -> dict[str, object]:
+def _facts(
+    card: IdentifiedCard | None, milliseconds: Mapping[str, float], *, confirmed: bool = False
+) -> dict[str, object]:
     """The keys of every answer, whatever came of the card."""
+    source = "server" if confirmed else "cache"
     return {
         "service_id": None,
         "assurance": None if card is None else "identified",
-        "source": None if card is None else "cache",
+        "source": None if card is None else source,
         "ms": dict(milliseconds),
     }
 

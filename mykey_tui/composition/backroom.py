@@ -15,6 +15,7 @@ from mykey_tui.flows.courier import BackgroundLine
 from mykey_tui.flows.desk import Desk
 from mykey_tui.flows.outcomes import CardDetail
 from mykey_tui.flows.services import Services
+from mykey_tui.flows.spot_check import SpotCheck
 from mykey_tui.flows.visits import Visits
 from mykey_tui.i18n.catalog import Catalog, Language
 from mykey_tui.settings import Settings
@@ -62,7 +63,13 @@ class Backroom:
         """What the desk does with a card."""
         counter, line = self.counter, BackgroundLine(self.background)
         return Visits(
-            self.reader, counter.judge, counter.store, counter.handover, line, counter.clock
+            self.reader,
+            counter.judge,
+            counter.store,
+            counter.handover,
+            line,
+            counter.clock,
+            spot_check=SpotCheck(line),
         )
 
     def services(self, desk: Desk) -> Services:

@@ -27,6 +27,8 @@ class Code(Enum):
     ROWS_MANY = "L-MANY"
     ROWS_LOADING = "L-LOAD"
     """No complete set of rows ever came: that a card is not among them says nothing."""
+    LINK_UNPROVEN = "L-WAIT"
+    """Linked here and not yet at the server, as many others: not used from rows that are old."""
 
     # The card
     CARD_REMOVED = "C-REMOVED"

@@ -12,6 +12,14 @@ from enum import Enum, unique
 REFUSE_SECONDS_MAX = 7 * 24 * 3600
 """Hard ceiling, whatever a provider or a server says."""
 
+PROVISIONAL_MAX = 20
+"""So many people whom only this counter knows are served from rows that are not fresh. The server may
+have stopped any of them, and no row could tell this counter of it."""
+
+ONLINE_SHARE = 0.01
+"""The share of look-ups before which the server is asked, where the line is up. A line that answers
+and brings nothing new would otherwise be believed until the rows grow old."""
+
 
 @unique
 class Level(Enum):
@@ -57,3 +65,16 @@ def judge(age: Age, policy: Policy) -> Level:
     if age.seconds > policy.green_seconds or age.clock_doubt:
         return Level.AMBER
     return Level.FRESH
+
+
+def may_serve_provisional(level: Level, place: int) -> bool:
+    """Whether a link that the server has not seen may be used. `place`: from 1, the oldest; else 0.
+
+    From fresh rows any of them, else the `PROVISIONAL_MAX` oldest ones.
+    """
+    return level is Level.FRESH or place <= PROVISIONAL_MAX
+
+
+def asks_first(draw: float) -> bool:
+    """Whether a look-up asks the server before it answers. `draw` is random, from 0 to below 1."""
+    return draw < ONLINE_SHARE

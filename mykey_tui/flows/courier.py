@@ -1,4 +1,4 @@
-"""Two ways to bring a fresh mutation to the server while the person waits a moment."""
+"""Two ways to reach the server while the person waits a moment: for a fresh mutation, for the rows."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import LineError, ServerError, StoreError
 from mykey_tui.flows.link import VERDICT_WAIT_SECONDS
 from mykey_tui.flows.outcomes import LineState
+from mykey_tui.flows.spot_check import CONFIRM_WAIT_SECONDS
 from mykey_tui.sync.background import BackgroundSync
 
 _MAY_ANSWER = frozenset({LineState.UP, LineState.UNKNOWN})
@@ -45,6 +46,13 @@ class BackgroundLine:
         else:
             self.background.nudge()
 
+    def confirm(self) -> bool:
+        """See `flows.spot_check.Confirmer`: the background's round, on a line that is up."""
+        if self.line()[0] is not LineState.UP:
+            return False
+        ended = self.background.round_soon(CONFIRM_WAIT_SECONDS)
+        return ended and self.line()[0] is LineState.UP and self.code() is None
+
 
 @dataclass(frozen=True, slots=True)
 class RoundCourier:
@@ -54,12 +62,24 @@ class RoundCourier:
 
     def deliver(self, mid: int) -> None:
         """Give up waiting in time; what the round does after that stands in the store."""
-        # A daemon: a server that hangs must not hold the command. A round may be cut off anywhere.
-        thread = threading.Thread(target=self._try, name="round", daemon=True)
-        thread.start()
-        thread.join(VERDICT_WAIT_SECONDS)
+        self._comes_within(VERDICT_WAIT_SECONDS)
 
-    def _try(self) -> None:
-        # The mutation is safe on disk, whatever the round meets.
-        with suppress(LineError, ServerError, StoreError):
-            self.one_round()
+    def confirm(self) -> bool:
+        """See `flows.spot_check.Confirmer`; nobody knows of the line here, so it is tried."""
+        return self._comes_within(CONFIRM_WAIT_SECONDS)
+
+    def _comes_within(self, seconds: float) -> bool:
+        """Whether a round that begins now comes to its end."""
+        came = threading.Event()
+
+        def work() -> None:
+            # A mutation is safe on disk, whatever the round meets.
+            with suppress(LineError, ServerError, StoreError):
+                self.one_round()
+                came.set()
+
+        # A daemon: a server that hangs must not hold the command. A round may be cut off anywhere.
+        thread = threading.Thread(target=work, name="round", daemon=True)
+        thread.start()
+        thread.join(seconds)
+        return came.is_set()

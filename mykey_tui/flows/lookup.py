@@ -12,7 +12,7 @@ from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import HandOverError, StoreError
 from mykey_tui.domain.ids import LookupToken, ServiceId
 from mykey_tui.domain.link import LinkStatus
-from mykey_tui.domain.staleness import Level
+from mykey_tui.domain.staleness import PROVISIONAL_MAX, Level, may_serve_provisional
 from mykey_tui.domain.tokens import binding, chosen_token, default_token, same_secret
 from mykey_tui.flows.ageing import age_code, age_values, level_of
 from mykey_tui.flows.identify import CertificateJudge, identify
@@ -26,6 +26,7 @@ from mykey_tui.flows.outcomes import (
     Stopped,
     Unconfirmed,
 )
+from mykey_tui.flows.spot_check import SpotCheck
 from mykey_tui.flows.stopping import stopped_by
 from mykey_tui.flows.timings import Timings
 from mykey_tui.handover.port import HandOverAdapter
@@ -102,6 +103,7 @@ class LookupFlow:
     store: CounterStore
     handover: HandOverAdapter | None
     clock: Clock
+    spot_check: SpotCheck | None = None
 
     def run(self, *, handover: bool = True) -> LookupOutcome:
         """Read, judge, find, hand over: once per tap, and never on a refusal.
@@ -112,6 +114,8 @@ class LookupFlow:
         card = identify(self.reader, self.judge, timings)
         if isinstance(card, Stopped):
             return card
+        if self.spot_check is not None:
+            self.spot_check.made(timings)
         return self.answer(card, timings, handover=handover)
 
     def answer(
@@ -128,16 +132,16 @@ class LookupFlow:
                     self.store.count_lookup()
                 own = find_link(card, self.store)
                 freshness = self.store.freshness()
+                waits = own is not None and own.link.provisional
+                place = self.store.provisional_place(own.token) if own and waits else 0
         except StoreError as error:
             return stopped_by(error)
         if own is None:
             return _unknown(card, freshness)
-        refusal = refusal_of(own.link.status)
+        refusal = refusal_of(own.link.status) or _too_unsure(freshness, place)
         if refusal is not None:
             return refusal
-        level, code = level_of(freshness), age_code(freshness)
-        if code is not None and level is Level.REFUSE:
-            return Stopped(code, age_values(freshness))
+        code = age_code(freshness)
         if code is not None and not accept_old:
             return Unconfirmed(card, code, age_values(freshness))
         with timings.measure("handover"):
@@ -156,3 +160,13 @@ def _unknown(card: IdentifiedCard, freshness: Freshness) -> NotLinked | NotLoade
     if freshness.age_seconds is None:
         return NotLoaded(card, age_values(freshness))
     return NotLinked(card)
+
+
+def _too_unsure(freshness: Freshness, place: int) -> Stopped | None:
+    """What the rows' age forbids, whatever a clerk says; `place` as in `may_serve_provisional`."""
+    level, code = level_of(freshness), age_code(freshness)
+    if code is not None and level is Level.REFUSE:
+        return Stopped(code, age_values(freshness))
+    if not may_serve_provisional(level, place):
+        return Stopped(Code.LINK_UNPROVEN, {"count": str(PROVISIONAL_MAX)})
+    return None

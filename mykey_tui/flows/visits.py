@@ -20,6 +20,7 @@ from mykey_tui.flows.outcomes import (
     Stopped,
 )
 from mykey_tui.flows.service_card import read_service_card
+from mykey_tui.flows.spot_check import SpotCheck
 from mykey_tui.flows.timings import Timings
 from mykey_tui.handover.port import HandOverAdapter
 from mykey_tui.store.counter_store import CounterStore
@@ -35,6 +36,7 @@ class Visits:
     handover: HandOverAdapter | None
     courier: Courier
     clock: Clock
+    spot_check: SpotCheck | None = None
 
     def lookup(self, *, handover: bool) -> LookupOutcome:
         """Whose card lies there at this provider."""
@@ -66,7 +68,14 @@ class Visits:
         return CardDetailFlow(self.reader, self.judge, self.clock).run()
 
     def _looking_up(self) -> LookupFlow:
-        return LookupFlow(self.reader, self.judge, self.store, self.handover, self.clock)
+        return LookupFlow(
+            self.reader,
+            self.judge,
+            self.store,
+            self.handover,
+            self.clock,
+            spot_check=self.spot_check,
+        )
 
     def _linking(self) -> LinkFlow:
         return LinkFlow(self.reader, self.judge, self.store, self.courier, self.clock)

@@ -88,6 +88,7 @@ _ASKING = frozenset(
         Code.ROWS_STALE,
         Code.ROWS_MANY,
         Code.ROWS_LOADING,
+        Code.LINK_UNPROVEN,
     }
 )
 

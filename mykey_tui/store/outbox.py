@@ -40,6 +40,16 @@ _OVERLAY = (
     "ON CONFLICT (token) DO UPDATE SET service_id = excluded.service_id, mid = excluded.mid"
 )
 
+# An unsent link of a person for whom the server has told of no row: what became of that person at
+# the platform is not known here.
+_UNKNOWN_BEFORE = (
+    "WITH unsent AS (SELECT o.token, o.mid FROM local_link AS o JOIN outbox AS q ON q.mid = o.mid "
+    "WHERE q.state IN ('waiting', 'parked') AND o.service_id IS NOT NULL "
+    "AND NOT EXISTS (SELECT 1 FROM link AS l WHERE l.token = o.token)) "
+    "SELECT count(*) FROM unsent AS mine JOIN unsent AS other ON other.mid <= mine.mid "
+    "WHERE mine.token = ?"
+)
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class QueuedFrame:
@@ -277,6 +287,11 @@ def counts(connection: Connection) -> QueueCounts:
         if first is not None:
             oldest = first if oldest is None else min(oldest, first)
     return QueueCounts(waiting, attention, _moment(oldest), unsent=waiting + parked)
+
+
+def unknown_before(connection: Connection, token: bytes) -> int:
+    """Which of the unsent links of unknown people this token's is, from 1; 0 where it is none."""
+    return int(connection.exec_driver_sql(_UNKNOWN_BEFORE, (token,)).scalar_one())
 
 
 def _moment(unix_seconds: int | None) -> datetime | None:

@@ -261,6 +261,14 @@ class Queueing(StoreBase):
         with reading(self._engine) as connection:
             return outbox.count_in(connection, MutationState.WAITING, MutationState.PARKED)
 
+    def provisional_place(self, token: LookupToken) -> int:
+        """Which of the unsent links of unknown people this token's is, from 1, oldest first.
+
+        0 where it is none: nothing of it waits, or the server has told of a row for this person.
+        """
+        with reading(self._engine) as connection:
+            return outbox.unknown_before(connection, token)
+
     def retry(self, mid: int) -> bool:
         """Put a parked mutation back in line; False when it is not parked."""
         with writing(self._engine) as connection:

@@ -81,3 +81,30 @@ def test_look_ups_of_commands_are_counted_although_each_ends_at_once(
     assert said("status", *where).json["revocation"]["lookups"] == 3
     said("sync", "--home", home)
     assert said("lookup", "--no-handover", *where).json["code"] == "L-OK"
+
+
+def test_a_look_up_that_asks_first_meets_what_no_sync_brought(
+    said: Any, linked: Any, site: Any
+) -> None:
+    _home, where = linked
+    person = (PERSON[:14], PERSON[14:])
+    assert said("lookup", *where).json["source"] == "cache"
+    asked = said("lookup", "--online", *where).json
+    assert (asked["result"], asked["source"]) == ("found", "server")
+    assert asked["ms"]["online"] > 0
+    site.operator("suspend", *person)
+    try:
+        assert said("lookup", *where).json["result"] == "found"
+        asked = said("lookup", "--online", *where).json
+        assert (asked["result"], asked["source"]) == ("suspended", "server")
+    finally:
+        site.operator("resume", *person)
+
+
+def test_a_look_up_that_asks_first_answers_without_a_line(
+    said: Any, linked: Any, site: Any
+) -> None:
+    _home, where = linked
+    site.stop()
+    asked = said("lookup", "--online", *where).json
+    assert (asked["result"], asked["source"]) == ("found", "cache")
