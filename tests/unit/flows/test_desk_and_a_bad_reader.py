@@ -180,7 +180,7 @@ def test_what_kills_a_thread_does_not_kill_the_desk(
         raise SystemExit(1)
 
     flows = counter.desk._flows  # nothing else can make a use case do this
-    counter.desk._flows = _Leaving(flows, leave)  # type: ignore[assignment]  # same
+    counter.desk._flows = _Leaving(flows, leave)  # same
     counter.lay()
     assert counter.answer() == Stopped(Code.BUG)
     counter.desk._flows = flows  # same
