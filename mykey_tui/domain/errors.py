@@ -2,6 +2,7 @@
 
     MyKeyError
     ├── MalformedIdError          text that is no identifier, with the position
+    │   └── CheckDigitError       a number whose check digit does not fit
     ├── MyNumberTypedError        a 12-digit My Number where it must not go
     ├── CardError
     │   ├── TransmissionError     no answer: pulled card, unplugged reader, dead service
@@ -10,6 +11,7 @@
     │   ├── ForbiddenApduError    a command that this product never sends
     │   ├── MalformedCertificateError  bytes that are no certificate, or too many of them
     │   ├── WrongCardError        no JPKI application: another card
+    │   ├── PinNotGivenError      nobody typed one on the reader: nothing was sent
     │   └── PinError              wrong or blocked PIN, with the tries left
     │       └── PinNotSentError   the last try was kept: nothing was sent
     ├── AnchorsError              the folder of trusted CA certificates cannot be used
@@ -44,6 +46,13 @@ class MalformedIdError(MyKeyError):
         super().__init__(f"not a {what}: wrong at character {position}")
         self.what = what
         self.position = position
+
+
+class CheckDigitError(MalformedIdError):
+    """A number whose check digit does not fit: somewhere in it a character is wrong."""
+
+    def __init__(self) -> None:
+        super().__init__("service ID with its check digit", position=1)
 
 
 class MyNumberTypedError(MyKeyError):
@@ -114,12 +123,22 @@ class PinError(CardError):
     def __init__(self, tries_left: int) -> None:
         super().__init__(f"PIN refused, {tries_left} tries left")
         self.tries_left = tries_left
-        if tries_left == 0:
-            self.code = Code.PIN_BLOCKED
+        self.code = Code.PIN_WRONG if tries_left else Code.PIN_BLOCKED
 
 
 class PinNotSentError(PinError):
     """The PIN was kept back, because one more mistake would block it (or it is blocked)."""
+
+    def __init__(self, tries_left: int) -> None:
+        super().__init__(tries_left)
+        if tries_left:
+            self.code = Code.PIN_LAST
+
+
+class PinNotGivenError(CardError):
+    """The resident gave up at the reader's own keys, or took too long. Nothing was sent."""
+
+    code = Code.PIN_NEEDED
 
 
 class ReaderError(MyKeyError):

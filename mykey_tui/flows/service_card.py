@@ -5,7 +5,7 @@ from __future__ import annotations
 from mykey_tui.card.connection import CardConnection, CardReader
 from mykey_tui.card.storage import is_storage_card, read_uid
 from mykey_tui.domain.codes import Code
-from mykey_tui.domain.errors import MalformedIdError, MyNumberTypedError
+from mykey_tui.domain.errors import CheckDigitError, MalformedIdError, MyNumberTypedError
 from mykey_tui.domain.service_id import ServiceIdFormat
 from mykey_tui.flows.identify import with_card
 from mykey_tui.flows.outcomes import ServiceCardOutcome, ServiceCardRead, Stopped
@@ -13,9 +13,11 @@ from mykey_tui.flows.stopping import stopped_by
 
 
 def check_service_id(text: str, service_id_format: ServiceIdFormat) -> ServiceCardOutcome:
-    """Check what was read, scanned or typed: S-FMT carries `position`, S-MYNO nothing."""
+    """Check what was read, scanned or typed: S-FMT carries `position`."""
     try:
         return ServiceCardRead(service_id_format.check(text))
+    except CheckDigitError:
+        return Stopped(Code.SERVICE_ID_CHECK)
     except MalformedIdError as error:
         return Stopped(Code.SERVICE_ID_MALFORMED, {"position": str(error.position)})
     except MyNumberTypedError as error:

@@ -83,7 +83,11 @@ def _add_provider_commands(commands: _Commands, common: argparse.ArgumentParser)
     add = actions.add_parser("add", parents=[common])
     add.add_argument("provider_id", metavar="PROVIDER_ID")
     add.add_argument("--name", required=True)
-    add.add_argument("--service-id-format", default="alnum:1-32", help="digits:10, alnum:1-32, ...")
+    add.add_argument(
+        "--service-id-format",
+        default="alnum:1-32",
+        help="digits:10, alnum:1-32, digits:14+nw7+luhn, ... (docs/scanners.md)",
+    )
     add.add_argument("--profile", choices=["simulated", "jpki"], default="simulated")
     actions.add_parser("list", parents=[common])
     staleness = actions.add_parser("set", parents=[common], help="how old rows may be")

@@ -165,3 +165,11 @@ def test_a_counter_that_was_ended_has_no_status_but_that(counter: Any) -> None:
 def test_what_the_server_has_not_decided_is_unsent(bench: Any, counter: Any) -> None:
     bench.linking.link(bench.identified(), ServiceId("789"))
     assert (counter.status().unsent, counter.status().waiting) == (1, 1)
+
+
+def test_a_number_whose_check_digit_does_not_fit_has_a_code_of_its_own() -> None:
+    form = ServiceIdFormat.parse("digits:13+ean")
+    assert check_service_id("4901234567884", form) == Stopped(Code.SERVICE_ID_CHECK)
+    assert check_service_id("490123456788", form) == Stopped(
+        Code.SERVICE_ID_MALFORMED, {"position": "13"}
+    )
