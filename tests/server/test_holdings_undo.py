@@ -29,7 +29,6 @@ def state(holdings: Holdings) -> tuple[Any, ...]:
             holdings.owners,
             holdings.people,
             list(holdings.before.items()),
-            list(holdings.new_people),
         )
     )
 

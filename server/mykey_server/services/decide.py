@@ -117,6 +117,7 @@ def _person(proof: Proven, holdings: Holdings) -> Person | Decision:
             origin=ORIGIN_COUNTER,
             status=PERSON_ACTIVE,
             certificate_tag=proof.certificate_tag,
+            is_new=True,
         )
     person = holdings.chosen(proof.cn.my_key_id)
     # Bound to one certificate: another card with the same 14 characters is another person.
@@ -135,7 +136,7 @@ def _link(item: PushItem, proof: Proven, person: Person, holdings: Holdings) -> 
             return Decision("conflict", "key_linked")
     if holdings.owner_of(item.sid) is not None:
         return Decision("conflict", "sid_taken")
-    if person.cn not in holdings.people:
+    if person.is_new:
         holdings.register(person)
     holdings.put(
         Held(

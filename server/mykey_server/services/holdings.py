@@ -21,6 +21,8 @@ from mykey_tui.domain.link import LinkRow, LinkStatus
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
 _NOTHING = object()
+# The interpreter looks a member up anew each time that its class is asked for it.
+_ACTIVE, _SUSPENDED = LinkStatus.ACTIVE, LinkStatus.SUSPENDED
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,8 @@ class Person:
     origin: str
     status: int
     certificate_tag: bytes
+    is_new: bool = False
+    """Not in the file yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,7 @@ class Held:
     @property
     def is_live(self) -> bool:
         """Whether the row links anything: it is neither removed nor renewed."""
-        return self.row.status.value < LinkStatus.RENEWED.value
+        return self.row.status is _ACTIVE or self.row.status is _SUSPENDED
 
 
 @dataclass(slots=True)
@@ -61,7 +65,6 @@ class Holdings:
     people: dict[SubjectCn, Person] = field(default_factory=dict)
     before: dict[LookupToken, Held | None] = field(default_factory=dict)
     """Each changed row as it is in the file, in the order of the first change."""
-    new_people: dict[SubjectCn, Person] = field(default_factory=dict)
     _noted: list[tuple[dict[Any, Any], Any, Any]] = field(default_factory=list)
     """Since the last savepoint: a table, a key, and what stood under it."""
 
@@ -94,7 +97,6 @@ class Holdings:
     def register(self, person: Person) -> None:
         """Let a MyKey ID be registered from now on."""
         self._set(self.people, person.cn, person)
-        self._set(self.new_people, person.cn, person)
 
     def _note(self, table: dict[_Key, Any], key: _Key) -> None:
         self._noted.append((table, key, table.get(key, _NOTHING)))
@@ -164,7 +166,8 @@ def write_holdings(
 
     The counter row moves last, once; who decides has it locked since `LINKS.lock`.
     """
-    _PEOPLE_ROWS.write(connection, [_person_values(p) for p in holdings.new_people.values()])
+    new_people = [person for person in holdings.people.values() if person.is_new]
+    _PEOPLE_ROWS.write(connection, [_person_values(person) for person in new_people])
     if not holdings.before:
         return head
     changed = [
@@ -182,8 +185,9 @@ def write_holdings(
     holdings.rows.update((held.row.token, held) for held in changed)
     head = LINKS.move(connection, provider.scope, head, changes)
     # Deleted first: within a batch a service ID may move from one row to another.
-    tokens = [held.row.token for held in changed]
-    connection.execute(_DELETE_LINKS, {"scope": provider.scope, "tokens": tokens})
+    gone = [token for token, old in holdings.before.items() if old is not None]
+    if gone:
+        connection.execute(_DELETE_LINKS, {"scope": provider.scope, "tokens": gone})
     _LINK_ROWS.write(connection, [_values(provider.scope, held) for held in changed])
     return head
 
