@@ -94,7 +94,7 @@ def find_token(connection: Connection, service_id: ServiceId) -> LookupToken | N
     """Whose service ID this is, as far as this counter knows.
 
     A scan of all rows: about 0.2 s for a million. Only a link asks, which takes a person minutes; an
-    index would cost every change that comes in more than the row itself (docs/benchmarks.md).
+    index would cost every change that comes in more than the row itself (docs/adr/0025).
     """
     for statement in (_FIND_TOKEN_LOCAL, _FIND_TOKEN):
         row = connection.exec_driver_sql(statement, (service_id.text,)).first()

@@ -6,6 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mykey_tui.domain import digest
+from mykey_tui.domain.link import LinkStatus
 from mykey_tui.store import columns, links
 from mykey_tui.store.columns import How
 from mykey_tui.store.counter_store import CounterStore
@@ -66,3 +67,7 @@ def test_rows_weigh_the_same_in_every_form(rows: list[Row]) -> None:
 def test_a_seq_of_the_widest_form_fits_its_slot() -> None:
     assert len(columns.slot_of(2**53 - 1)) == len(columns.slot_of(0))
     assert columns.slot_of(7) == b"0000000000000007"
+
+
+def test_every_status_fits_the_one_digit_that_it_is_stored_from() -> None:
+    assert max(status.value for status in LinkStatus) < 10
