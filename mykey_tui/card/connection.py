@@ -74,7 +74,7 @@ class ReaderHealth:
     """
 
     alive: bool
-    """Whether the watcher looked lately; False until its first look."""
+    """Whether the watcher lives; False until the service has answered it, whatever it said."""
     beat_seconds: float | None = None
     """Since the watcher's last sign of life; None while it has given none."""
     readers: tuple[str, ...] = ()

@@ -80,6 +80,8 @@ class Looker:
         self._plug_state = UNAWARE
         self._renew_at = 0.0
         self.beat_at = time.monotonic()
+        self.has_answer = False
+        """Whether the service ever answered, whatever it said."""
         self._thread = threading.Thread(target=self._run, name="card-watch", daemon=True)
         self._thread.start()
 
@@ -180,6 +182,7 @@ class Looker:
 
     def _establish(self) -> int:
         number, context = self._service.establish()
+        self.has_answer = True
         if number == OK:
             self._context = context
             self._plug_state = UNAWARE

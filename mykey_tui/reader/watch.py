@@ -114,7 +114,7 @@ class Watch:
             beat = None if looker is None else time.monotonic() - looker.beat_at
             return replace(
                 self._health,
-                alive=looker is not None and looker.is_alive and not self._is_late(looker),
+                alive=looker is not None and looker.has_answer and not self._is_lost(looker),
                 beat_seconds=beat,
                 readers=tuple(safe(name) for name in self._slots.names),
                 still_out=sum(looker.is_alive for looker in self._out),
@@ -180,7 +180,7 @@ class Watch:
         if looker is None:
             self._looker = Looker(self._service, self._wanted, self)
             return
-        if looker.is_alive and not self._is_late(looker):
+        if not self._is_lost(looker):
             return
         self._lose_service(SERVICE_STOPPED)
         self._out = [other for other in self._out if other.is_alive]
@@ -193,8 +193,9 @@ class Watch:
         self._count(watcher_replaced=1)
         self._looker = Looker(self._service, self._wanted, self)
 
-    def _is_late(self, looker: Looker) -> bool:
-        return time.monotonic() - looker.beat_at > BEAT_LATE_SECONDS
+    def _is_lost(self, looker: Looker) -> bool:
+        """Whether it hangs or is dead."""
+        return not looker.is_alive or time.monotonic() - looker.beat_at > BEAT_LATE_SECONDS
 
     def _until_late(self) -> float:
         """Seconds until the looker must have shown a sign of life."""

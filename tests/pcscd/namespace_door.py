@@ -54,6 +54,10 @@ class Daemon:
                 raise RuntimeError(f"pcscd is not ready: {log.read_text(errors='replace')[-500:]}")
             time.sleep(0.01)
 
+    def signal(self, number: int) -> None:
+        if self.process is not None:
+            self.process.send_signal(number)
+
     def stop(self, number: int) -> None:
         if self.process is not None:
             self.process.send_signal(number)
@@ -71,6 +75,8 @@ def answer(daemon: Daemon, request: dict[str, object]) -> list[int]:
             daemon.start(str(request["configuration"]))
         case "stop":
             daemon.stop(int(str(request["signal"])))
+        case "signal":
+            daemon.signal(int(str(request["signal"])))
         case "connect":
             link = socket.create_connection(("127.0.0.1", int(str(request["port"]))), 2.0)
             link.setblocking(True)  # travels with the descriptor

@@ -99,6 +99,14 @@ class PrivatePcscd:
         self._ask(do="stop", signal=int(signal.SIGKILL if kill else signal.SIGTERM))
         self.running = False
 
+    def freeze(self) -> None:
+        """It stands still: whoever asks it waits."""
+        self._ask(do="signal", signal=int(signal.SIGSTOP))
+
+    def thaw(self) -> None:
+        """It goes on where it stood."""
+        self._ask(do="signal", signal=int(signal.SIGCONT))
+
     def connect(self, port: int) -> socket.socket:
         """A TCP connection to the port inside. Raises `OSError`."""
         descriptor = self._ask(do="connect", port=port)[0]
