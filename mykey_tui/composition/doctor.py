@@ -32,8 +32,10 @@ from mykey_tui.diagnostics.sources import ReaderProbe, Sources
 from mykey_tui.domain.clock import SystemClock
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import AnchorsError, LineError, ServerError, StoreError
+from mykey_tui.domain.link import LinkStatus
 from mykey_tui.flows.counter import SIMULATED_PROFILE
-from mykey_tui.flows.outcomes import Stopped
+from mykey_tui.flows.lookup import find_link
+from mykey_tui.flows.outcomes import IdentifiedCard, Stopped
 from mykey_tui.flows.stopping import stopped_by
 from mykey_tui.handover.file_drop import DropMode
 from mykey_tui.handover.settings import HandOverKind, HandOverSettings
@@ -67,7 +69,7 @@ def make_sources(
     return Sources(
         box=lambda: read_box(root, Path(told) if told else None),
         journal=read_journal,
-        reader=reader or _fresh_reader(settings),
+        reader=reader or _fresh_reader(settings, home),
         trust=lambda: _trust(settings),
         store=lambda: _store(home),
         line=lambda: _line(home),
@@ -76,7 +78,15 @@ def make_sources(
 
 
 def judgement_of(settings: Settings) -> Judgement | None:
-    """Who says whether a certificate is believed; None where there is nothing to judge by."""
+    """Who says whether a certificate is believed; None where there is nothing to judge by.
+
+    One that is believed and that this counter's rows know to be followed by another is L-RENEW. The
+    look counts as no look-up.
+    """
+    return _judgement(settings, _Opened(settings))
+
+
+def _judgement(settings: Settings, home: _Opened) -> Judgement | None:
     try:
         judge = make_judge(settings, SystemClock())
     except AnchorsError:
@@ -84,12 +94,14 @@ def judgement_of(settings: Settings) -> Judgement | None:
 
     def judged(certificate: bytes) -> tuple[Code, Mapping[str, str]] | None:
         answer = judge.judge(certificate)
-        return (answer.code, answer.values) if isinstance(answer, Stopped) else None
+        if isinstance(answer, Stopped):
+            return answer.code, answer.values
+        return (Code.RENEWED, {}) if home.knows_newer(answer) else None
 
     return judged
 
 
-def _fresh_reader(settings: Settings) -> ReaderProbe:
+def _fresh_reader(settings: Settings, home: _Opened) -> ReaderProbe:
     """A driver of the doctor's own, for as long as the probe takes."""
 
     def probe(tell: Callable[[ReaderFacts], None]) -> None:
@@ -106,7 +118,7 @@ def _fresh_reader(settings: Settings) -> ReaderProbe:
             return
         reader: CardReader = make_reader(settings.reader)
         with closing(reader):
-            probe_reader(reader, judgement_of(settings), tell)
+            probe_reader(reader, _judgement(settings, home), tell)
 
     return probe
 
@@ -145,6 +157,18 @@ class _Opened:
         if isinstance(self._found, StoreError):
             raise self._found
         return self._found
+
+    def knows_newer(self, card: IdentifiedCard) -> bool:
+        """Whether a row of this counter's says that the card's certificate was renewed.
+
+        False where there is no store to ask: that is told in the store's own layer.
+        """
+        try:
+            with self._lock, closing(CounterStore.open(self._home)) as store:
+                own = find_link(card, store)
+        except StoreError:
+            return False
+        return own is not None and own.link.status is LinkStatus.RENEWED
 
     def _read(self) -> _Counter | StoreError:
         try:

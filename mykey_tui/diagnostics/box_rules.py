@@ -87,6 +87,8 @@ def driver_missing(known: Known) -> Finding | None:
     box = known.box
     if box is None or box.libccid is not None or box.libacsccid is not None:
         return None
+    if not _has_service(box):
+        return None  # Both are installed together.
     for device in _waiting_devices(known):
         return _driver_finding(Code.CCID_MISSING, device, box)
     return None
@@ -137,7 +139,7 @@ def socket_not_in_the_container(known: Known) -> Finding | None:
 def service_not_installed(known: Known) -> Finding | None:
     """Row 1, where there is no pcscd at all."""
     box = known.box
-    if box is None or box.has_pcscd or box.socket is not Reach.MISSING or known.has_reader:
+    if box is None or _has_service(box) or known.has_reader:
         return None
     return Finding(Layer.DAEMON, State.FAULT, Code.PCSC_MISSING, _distribution(known))
 
@@ -223,6 +225,10 @@ RULES: Mapping[Layer, tuple[Rule, ...]] = {
     Layer.PERMISSION: (socket_closed_to_us, process_hidden, turned_away),
 }
 """The first that finds something speaks for its layer."""
+
+
+def _has_service(box: BoxFacts) -> bool:
+    return box.has_pcscd or box.socket is not Reach.MISSING
 
 
 def _is_usable(device: UsbDevice) -> bool:

@@ -37,6 +37,7 @@ CERTIFICATE_TROUBLE = frozenset(
         Code.CERTIFICATE_NOT_YET_VALID,
         Code.CERTIFICATE_WRONG_USAGE,
         Code.CERTIFICATE_WRONG_POLICY,
+        Code.RENEWED,
     }
 )
 TRUST_TROUBLE = frozenset(
@@ -137,7 +138,7 @@ def pin_blocked(known: Known) -> Finding | None:
 
 
 def certificate_in_trouble(known: Known) -> Finding | None:
-    """Annex B "missing/expired", and every other reason why it is not believed by itself."""
+    """Annex B "missing/expired/superseded", and every other reason why it is not believed by itself."""
     return _trouble_among(CERTIFICATE_TROUBLE, Layer.CERTIFICATE, known.reader)
 
 

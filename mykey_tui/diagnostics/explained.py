@@ -49,10 +49,11 @@ def _can_be_judged(layer: Layer, known: Known, told: Sequence[Finding]) -> bool:
         return known.has_reader or reader.silent_seconds is not None
     if layer is Layer.CARD:
         return known.has_reader and (below.state not in _BROKEN or below.code in _STILL_READS)
-    if not reader.ended:
+    card = next(finding for finding in told if finding.layer is Layer.CARD)
+    if card.state is not State.OK:
         return False
     if layer is Layer.APPLICATION:
-        return reader.stage >= Stage.APPLICATION and below.state is State.OK
+        return reader.stage >= Stage.APPLICATION
     return reader.stage >= Stage.CERTIFICATE and (
         reader.trouble is None or reader.trouble in _AFTER_READING
     )

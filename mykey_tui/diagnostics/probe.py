@@ -96,7 +96,9 @@ def _listen(reader: CardReader, facts: ReaderFacts) -> ReaderFacts:
             if event.state is ReaderState.READY:
                 deadline = time.monotonic() + CARD_APPEARS_SECONDS
         elif isinstance(event, CardArrived):
-            return replace(facts, card_laid=True, reader=bare_reader_name(event.reader))
+            # Some drivers tell of a card before they tell of its reader.
+            name = bare_reader_name(event.reader)
+            return replace(facts, state=ReaderState.READY, reader=name, card_laid=True)
         elif isinstance(event, CardLeft):
             facts = replace(facts, card_laid=False)
         elif time.monotonic() >= deadline:
