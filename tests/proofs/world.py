@@ -322,6 +322,7 @@ class ServerState:
     service_ids: dict[str, str]
     """By person."""
     seq: int
+    digest: bytes
     """Of the provider's scope."""
     places: set[tuple[int, bytes]]
     """Of the provider's history."""
@@ -340,7 +341,7 @@ def read_server(file: Path) -> ServerState:
                 "SELECT device_id, incarnation, mid, verdict, kind FROM mutation"
             ).all()
             rows = list(admin.list_links(connection, None))
-            seq = connection.exec_driver_sql("SELECT seq FROM scope").scalar()
+            seq, digest = connection.exec_driver_sql("SELECT seq, digest FROM scope").one()
             places = connection.exec_driver_sql("SELECT seq, digest FROM scope_history").all()
     finally:
         engine.dispose()
@@ -348,7 +349,8 @@ def read_server(file: Path) -> ServerState:
         faults=[f"{f.check} {f.subject}: {f.detail}" for f in findings if not f.ok],
         verdicts={(d, bytes(i), m): (v, k) for d, i, m, v, k in verdicts},
         service_ids=service_ids_of(rows),
-        seq=int(seq or 0),
+        seq=int(seq),
+        digest=bytes(digest),
         places={(0, EMPTY_DIGEST)} | {(seq, bytes(digest)) for seq, digest in places},
     )
 

@@ -3,7 +3,7 @@
     proxy.py SEED UPSTREAM-PORT LOSS
 
 Prints `{"port": N}` when it listens, and at SIGTERM what it did to how many requests. It is a good
-line until SIGUSR1.
+line until SIGUSR1; at SIGUSR2 nothing gets through any more, until the next one.
 """
 
 from __future__ import annotations
@@ -40,11 +40,16 @@ class Proxy:
         shares = [loss, *OTHERS.values()]
         self._weights = [*shares, 1.0 - sum(shares)]
         self._good = True
+        self._out = False
         self.done: Counter[str] = Counter()
 
     def turn_bad(self) -> None:
         """From the next request on."""
         self._good = False
+
+    def toggle_outage(self) -> None:
+        """From the next request on nothing gets through, or again what did before."""
+        self._out = not self._out
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -63,9 +68,9 @@ class Proxy:
             if error.partial:
                 raise
             return False  # between two requests: the counter is done
-        fate = "passed" if self._good else self._dice.choices(self._fates, self._weights)[0]
+        fate = self._fate()
         self.done[fate] += 1
-        if fate == "lost":
+        if fate in ("lost", "outage"):
             return False
         if fate == "cut in the body":
             await self._ask(request[: self._dice.randint(1, len(request) - 1)], whole=False)
@@ -84,6 +89,11 @@ class Proxy:
         writer.write(reply)
         await writer.drain()
         return True
+
+    def _fate(self) -> str:
+        if self._out:
+            return "outage"
+        return "passed" if self._good else self._dice.choices(self._fates, self._weights)[0]
 
     async def _ask(self, request: bytes, *, whole: bool) -> bytes:
         """Send to the server, on a connection of its own; the reply, where the request was whole."""
@@ -132,8 +142,10 @@ async def main(seed: int, upstream: int, loss: float) -> None:
     proxy = Proxy(seed, upstream, loss)
     server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0, limit=HEAD_BYTES_MAX)
     stop = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, proxy.turn_bad)
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_signal_handler(signal.SIGUSR1, proxy.turn_bad)
+    loop.add_signal_handler(signal.SIGUSR2, proxy.toggle_outage)
     print(json.dumps({"port": server.sockets[0].getsockname()[1]}), flush=True)  # noqa: T201
     await stop.wait()
     server.close()
