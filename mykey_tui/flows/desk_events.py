@@ -78,6 +78,22 @@ class ReaderIs:
     reader: str
 
 
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """A scanner that is no keyboard read a code."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScannerIs:
+    """The scanner that this counter is set up with came or went."""
+
+    present: bool
+
+
+ScannerEvent: TypeAlias = Scanned | ScannerIs
+
 DeskEvent: TypeAlias = (
     ReadingStarted
     | LookedUp

@@ -8,15 +8,18 @@ import termios
 import tty
 from pathlib import Path
 
-BAUDS = (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)
-"""What scanners can be set to; USB-COM ignores it."""
+from mykey_tui.scanner_settings import BAUDS
+
 _READ_BYTES = 1024
 _SPEEDS = {baud: getattr(termios, f"B{baud}") for baud in BAUDS}
 _INPUT_SPEED, _OUTPUT_SPEED, _CONTROL = 4, 5, 2
 
 
 class SerialScanner:
-    """See `ScannerDevice`. Eight bits, no parity, one stop bit; nobody else may read the port."""
+    """See `ScannerDevice`. Eight bits, no parity, one stop bit; nobody else may read the port.
+
+    `baud` is one of `BAUDS`; USB-COM ignores it.
+    """
 
     def __init__(self, path: Path, *, baud: int) -> None:
         """Open the port. Raises `OSError` where there is none, or it is not ours to read."""
