@@ -23,18 +23,17 @@ from fastapi import FastAPI
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mykey_server.app import create_app
 from mykey_server.database import write
 from mykey_server.services.admin import set_terminal_status
 from mykey_server.services.selfcheck import self_check
-from mykey_server.settings import Settings
 from mykey_server.tables.terminal import TERMINAL_ACTIVE
 from mykey_tui.wire import messages
 from mykey_tui.wire.messages import JSON, MSGPACK, PROBLEM_JSON, Problem
 from mykey_tui.wire.problems import ProblemType
+from tests.proofs.asked import client_of, enrolled, served
 from tests.proofs.length import length
 from tests.proofs.polling import is_poll, poll
-from tests.server.conftest import ORIGIN, Counter, Server, TestClock
+from tests.server.conftest import Counter
 
 EXAMPLES = length(short=150, long=20_000)
 LIVE = "M000000000000107202002B"
@@ -145,21 +144,14 @@ def spoilt(draw: st.DrawFn, body: dict[str, Any]) -> Any:
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FastAPI]:
-    app = create_app(Settings(database=tmp_path_factory.mktemp("doc") / "server.db"), TestClock())
-    yield app
-    app.state.core.close()
+    with served(tmp_path_factory.mktemp("doc")) as app:
+        yield app
 
 
 @pytest.fixture(scope="module")
 def counter(app: FastAPI) -> Counter:
-    async def enrolled() -> Counter:
-        async with _client(app) as http:
-            server = Server(app, app.state.core, app.state.core.clock, http)
-            counter = await server.enrol(server.add_provider("A-1"))
-            await counter.push(counter.link(LIVE, "S1"))
-            return counter
-
-    return asyncio.run(enrolled())
+    """Somebody is linked, so that there is something to be told of."""
+    return enrolled(app, lambda counter: counter.push(counter.link(LIVE, "S1")))
 
 
 @pytest.fixture(scope="module")
@@ -188,14 +180,10 @@ def documented(app: FastAPI, counter: Counter) -> Documented:
     )
 
 
-def _client(app: FastAPI) -> httpx.AsyncClient:
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=ORIGIN)
-
-
 async def _ask(counter: Counter, app: FastAPI, request: Made) -> httpx.Response:
     method, path, body, media_type, is_signed = request
     content = None if body is None else json.dumps(body).encode()
-    async with _client(app) as http:
+    async with client_of(app) as http:
         counter.server.http = http
         counter.media_type = media_type
         if is_signed:

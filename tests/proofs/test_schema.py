@@ -27,12 +27,11 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from mykey_server.app import create_app
-from mykey_server.settings import Settings
 from mykey_tui.wire.messages import JSON
+from tests.proofs.asked import client_of, enrolled, served
 from tests.proofs.length import length
 from tests.proofs.polling import POLL, poll
-from tests.server.conftest import ORIGIN, Counter, Server, TestClock
+from tests.server.conftest import ORIGIN, Counter, TestClock
 
 EXAMPLES = length(short=15, long=2000)
 """For each endpoint."""
@@ -50,25 +49,13 @@ ENDPOINTS = (
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FastAPI]:
-    app = create_app(Settings(database=tmp_path_factory.mktemp("doc") / "server.db"), TestClock())
-    yield app
-    app.state.core.close()
+    with served(tmp_path_factory.mktemp("doc")) as app:
+        yield app
 
 
 @pytest.fixture(scope="module")
 def counter(app: FastAPI) -> Counter:
-    async def enrolled() -> Counter:
-        async with _client(app) as http:
-            server = Server(app, app.state.core, app.state.core.clock, http)
-            return await server.enrol(server.add_provider("A-1"))
-
-    counter = asyncio.run(enrolled())
-    counter.media_type = JSON
-    return counter
-
-
-def _client(app: FastAPI) -> httpx.AsyncClient:
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=ORIGIN)
+    return enrolled(app)
 
 
 def _strategy(app: FastAPI, endpoint: str) -> Any:
@@ -87,7 +74,7 @@ def _ask(app: FastAPI, counter: Counter, case: Any) -> httpx.Response:
     path = str(prepared.url).removeprefix(ORIGIN)
 
     async def ask() -> httpx.Response:
-        async with _client(app) as http:
+        async with client_of(app) as http:
             counter.server.http = http
             media_type = None if body is None else JSON
             method = case.operation.method.upper()
