@@ -161,6 +161,7 @@ def _terminal_code(engine: Engine, parsed: argparse.Namespace) -> Any:  # noqa: 
             scope=admin.require_scope(connection, provider_id),
             now=datetime.now(UTC),
             lifetime=parsed.minutes,
+            place=parsed.site,
         ),
         retry_also=UNIQUE_VIOLATION,
     )

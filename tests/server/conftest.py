@@ -103,7 +103,7 @@ class Server:
             )
         return parsed.alias
 
-    def make_code(self, scope: str) -> str:
+    def make_code(self, scope: str, place: str | None = None) -> str:
         with writing(self.core.engine) as connection:
             code, _ = make_code(
                 connection,
@@ -111,6 +111,7 @@ class Server:
                 scope=scope,
                 now=self.clock.now(),
                 lifetime=CODE_LIFETIME,
+                place=place,
             )
         return code
 

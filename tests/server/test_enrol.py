@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from mykey_server.database import writing
+from mykey_server.database import reading, writing
 from mykey_server.rate import ADDRESSES_MAX, REFUSED_MAX, WINDOW_SECONDS, RefusedTries
 from mykey_server.services import admin
 from mykey_server.services.enrol import ALPHABET, CODE_LENGTH, WRONG_TRIES_MAX
@@ -125,6 +125,24 @@ async def test_a_code_enrols_for_its_own_provider_alone(server: Server) -> None:
     server.add_provider("A-1")
     second = server.add_provider("B-1")
     assert (await server.enrol(second)).identity.provider_id == "B-1"
+
+
+async def test_a_counter_stands_where_the_operator_said_whatever_it_calls_itself(
+    server: Server, scope: str
+) -> None:
+    code = server.make_code(scope, "駅前店\x1b[2J")
+    assert (await server.ask_to_enrol(code, new_key(), name="本店")).status_code == 200
+    with reading(server.core.engine) as connection:
+        (terminal,) = admin.list_terminals(connection)
+    assert (terminal["site"], terminal["name"]) == ("駅前店␦[2J", "本店")
+
+
+async def test_a_code_for_no_place_enrols_a_counter_of_no_place(
+    server: Server, counter: Counter
+) -> None:
+    with reading(server.core.engine) as connection:
+        (terminal,) = admin.list_terminals(connection)
+    assert terminal["site"] is None
 
 
 async def test_a_retired_counter_is_told_so_at_its_next_request(counter: Counter) -> None:

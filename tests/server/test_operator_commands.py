@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
+from sqlmodel import col
 
 from mykey_server.cli import run
-from mykey_server.database import open_database, writing
+from mykey_server.database import open_database, reading, writing
 from mykey_server.migrations import HEAD
+from mykey_server.tables.terminal import EnrolmentCodeTable
 
 SEED = ("1C2410DF79DGEL", "07202002B")
 
@@ -68,6 +71,15 @@ def test_a_code_says_its_end(operator: Operator) -> None:
     assert operator.types("terminal", "code", "--provider", "Z-9", code=1)["refused"] == (
         "provider-unknown"
     )
+
+
+def test_a_code_may_name_the_place_where_the_counter_is_to_stand(operator: Operator) -> None:
+    operator.types("provider", "add", "A-1", "--name", "x")
+    code = operator.types("terminal", "code", "--provider", "A-1", "--site", "駅前店")
+    assert set(code) == {"code", "expires_at"}
+    with reading(open_database(operator.database)) as connection:
+        sites = connection.execute(select(col(EnrolmentCodeTable.site))).scalars().all()
+    assert sites == ["駅前店"]
 
 
 def test_what_is_not_there_is_named(operator: Operator) -> None:

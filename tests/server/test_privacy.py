@@ -25,7 +25,7 @@ SEED = "1C2410DF79DGEL07202002B"
 COLUMNS = """
 alembic_version: version_num
 backup: name scope seq
-enrolment_code: device_id expires_at prefix scope secret_tag wrong_tries
+enrolment_code: device_id expires_at prefix scope secret_tag site wrong_tries
 held: device_id incarnation mid sid_tag token_tag
 link: binding my_key_id scope seq service_id status terminal_code token
 mutation: device_id incarnation item_hash kind mid verdict
@@ -37,7 +37,7 @@ site: branch cluster epoch number seal_key sign_key tag_key
 suspension: scope seq status token
 suspension_history: digest scope seq
 suspension_scope: buckets digest horizon scope seq total
-terminal: device_id name public_key scope status
+terminal: device_id name public_key scope site status
 """
 """Whoever makes this test pass after adding a column has read rule 2: there is no history."""
 

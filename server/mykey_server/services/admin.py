@@ -180,6 +180,7 @@ def list_terminals(connection: Connection) -> list[dict[str, Any]]:
             col(TerminalTable.name),
             col(TerminalTable.status),
             col(TerminalTable.public_key),
+            col(TerminalTable.site),
             col(ProviderTable.provider_id),
         )
         .join(ProviderTable, col(ProviderTable.scope) == col(TerminalTable.scope))
@@ -189,6 +190,7 @@ def list_terminals(connection: Connection) -> list[dict[str, Any]]:
         {
             "device_id": row.device_id,
             "name": row.name,
+            "site": row.site,
             "provider_id": row.provider_id,
             "status": _TERMINAL_STATES[row.status],
             "held": held.get(row.device_id, 0),

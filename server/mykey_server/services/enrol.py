@@ -42,9 +42,15 @@ _READ_AS = str.maketrans("ILO", "110", "- ")
 
 
 def make_code(
-    connection: Connection, site: Site, *, scope: str, now: datetime, lifetime: timedelta
+    connection: Connection,
+    site: Site,
+    *,
+    scope: str,
+    now: datetime,
+    lifetime: timedelta,
+    place: str | None = None,
 ) -> tuple[str, datetime]:
-    """Draw a code for a counter of this provider; return it with its last moment.
+    """Draw a code for a counter of this provider at this place; return it with its last moment.
 
     Codes whose time is over are forgotten here.
     """
@@ -67,6 +73,7 @@ def make_code(
             expires_at=int(expires_at.timestamp()),
             wrong_tries=0,
             device_id=None,
+            site=None if place is None else safe(place, NAME_LENGTH_MAX),
         )
     )
     return code, expires_at
@@ -92,6 +99,7 @@ def redeem(
             col(EnrolmentCodeTable.expires_at),
             col(EnrolmentCodeTable.wrong_tries),
             col(EnrolmentCodeTable.device_id),
+            col(EnrolmentCodeTable.site),
         )
         .where(col(EnrolmentCodeTable.prefix) == code[:PREFIX_LENGTH])
         .with_for_update()
@@ -105,29 +113,29 @@ def redeem(
         return ProblemType.CODE_REFUSED
     device_id = row.device_id
     if device_id is None:
-        device_id = _enrol(connection, code, row.scope, name, request.public_key)
+        device_id = str(uuid.uuid4())
+        connection.execute(
+            insert(TerminalTable).values(
+                device_id=device_id,
+                scope=row.scope,
+                name=name,
+                public_key=request.public_key,
+                status=TERMINAL_ACTIVE,
+                site=row.site,
+            )
+        )
+        _note_used(connection, code, device_id)
     elif not _is_same_counter(connection, device_id, request.public_key):
         return ProblemType.CODE_REFUSED
     return _reply(site, find_provider(connection, row.scope), device_id, now)
 
 
-def _enrol(connection: Connection, code: str, scope: str, name: str, public_key: bytes) -> str:
-    device_id = str(uuid.uuid4())
-    connection.execute(
-        insert(TerminalTable).values(
-            device_id=device_id,
-            scope=scope,
-            name=name,
-            public_key=public_key,
-            status=TERMINAL_ACTIVE,
-        )
-    )
+def _note_used(connection: Connection, code: str, device_id: str) -> None:
     connection.execute(
         update(EnrolmentCodeTable)
         .where(col(EnrolmentCodeTable.prefix) == code[:PREFIX_LENGTH])
         .values(device_id=device_id)
     )
-    return device_id
 
 
 def _is_same_counter(connection: Connection, device_id: str, public_key: bytes) -> bool:

@@ -12,7 +12,7 @@ ALLOWED_COLUMNS: dict[str, frozenset[str]] = {
     "alembic_version": frozenset({"version_num"}),
     "backup": frozenset({"name", "scope", "seq"}),
     "enrolment_code": frozenset(
-        {"prefix", "secret_tag", "scope", "expires_at", "wrong_tries", "device_id"}
+        {"prefix", "secret_tag", "scope", "expires_at", "wrong_tries", "device_id", "site"}
     ),
     "held": frozenset({"device_id", "incarnation", "mid", "token_tag", "sid_tag"}),
     "link": frozenset(
@@ -60,7 +60,7 @@ ALLOWED_COLUMNS: dict[str, frozenset[str]] = {
     "suspension": frozenset({"scope", "token", "status", "seq"}),
     "suspension_history": frozenset({"scope", "seq", "digest"}),
     "suspension_scope": frozenset({"scope", "seq", "horizon", "digest", "buckets", "total"}),
-    "terminal": frozenset({"device_id", "scope", "name", "public_key", "status"}),
+    "terminal": frozenset({"device_id", "scope", "name", "public_key", "status", "site"}),
 }
 
 

@@ -23,6 +23,8 @@ class TerminalTable(ServerTable, table=True):
     name: str
     public_key: bytes
     status: int
+    site: str | None
+    """Where it stands, as the operator said when the code was made; `name` is its own word."""
 
 
 class EnrolmentCodeTable(ServerTable, table=True):
@@ -38,6 +40,7 @@ class EnrolmentCodeTable(ServerTable, table=True):
     wrong_tries: int
     device_id: str | None
     """The counter that used it; the same counter gets the same reply again."""
+    site: str | None
 
 
 class MutationTable(ServerTable, table=True):
