@@ -96,7 +96,7 @@ def add_rows(database: Path, first: int, count: int, *, scope: str = SCOPE) -> N
                 row = LinkRow(
                     default_token(provider.lookup_key, cn), None, service_id, LinkStatus.ACTIVE, 0
                 )
-                holdings.register(Person(cn, "default", "counter", 0, bytes(16)))
+                holdings.register(Person(cn, "default", "counter", 0, bytes(16), is_new=True))
                 holdings.put(Held(row, cn))
             write_holdings(connection, provider, LINKS.head(connection, scope), holdings)
     engine.dispose()
