@@ -15,7 +15,7 @@ test: setup
 	$(PY)/pytest $(ARGS)
 
 soak: setup                   # the proofs at full length; MYKEY_SOAK=0.1 is a tenth
-	MYKEY_SOAK=$${MYKEY_SOAK:-1} nice $(PY)/pytest -s tests/proofs tests/server/test_postgresql_proofs.py tests/pcscd/test_the_next_tap.py $(ARGS)
+	MYKEY_SOAK=$${MYKEY_SOAK:-1} nice $(PY)/pytest -s tests/proofs tests/server/test_postgresql_proofs.py tests/pcscd/test_the_next_tap.py tests/pcscd/test_beside_opensc.py $(ARGS)
 
 check: lint types imports test
 

@@ -5,9 +5,7 @@ import shutil
 import ssl
 import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
-from time import monotonic, sleep
 from typing import Any
 
 import pytest
@@ -17,7 +15,7 @@ from cryptography.x509 import load_der_x509_certificate
 from mykey_tui.card.connection import CardArrived
 from mykey_tui.card.jpki import JpkiApplet
 from mykey_tui.domain.errors import PinError
-from mykey_tui.reader.card_file import CardFile, Fault, FaultName
+from mykey_tui.reader.card_file import CardFile
 from mykey_tui.reader.pcsc import PcscReader
 from tests.pcscd.looking import next_event, read
 from tests.pcscd.private_pcscd import SLOTS
@@ -26,9 +24,6 @@ pytestmark = [pytest.mark.pcscd, pytest.mark.opensc]
 Lay = Callable[..., Any]
 Run = Callable[..., str]
 READER = SLOTS[0][1]
-OVERLAP_SECONDS = 2.0
-BETWEEN_READS_SECONDS = 0.02
-"""Without a pause the other program would hardly ever get its turn."""
 
 
 @pytest.fixture
@@ -115,28 +110,3 @@ def test_a_signature_made_through_pkcs11_is_verified_by_openssl(
         str(challenge),
     )  # fmt: skip
     assert verified.strip() == "Verified OK"
-
-
-def test_another_program_at_the_same_card_never_spoils_a_read(
-    reader: PcscReader, lay: Lay, card: CardFile
-) -> None:
-    if shutil.which("pkcs15-tool") is None:
-        pytest.skip("pkcs15-tool is not installed (package opensc)")
-    deadline = monotonic() + OVERLAP_SECONDS
-    reads = runs = 0
-    # A card that takes its time, so that the two programs really meet in the middle.
-    with lay(replace(card, fault=Fault(FaultName.SLOW, seconds=0.002))):
-        next_event(reader, CardArrived)
-        while monotonic() < deadline:
-            with subprocess.Popen(
-                ["pkcs15-tool", "--reader", READER, "--read-certificate", "1"],
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            ) as other:
-                while other.poll() is None:
-                    assert read(reader) == card.files[0x000A]
-                    reads += 1
-                    sleep(BETWEEN_READS_SECONDS)
-                assert other.returncode == 0
-            runs += 1
-    assert reads > runs > 1
