@@ -1,6 +1,7 @@
 """What a counter may know: where its scopes stand, and their rows. Tokens, never IDs.
 
-The hot path: columns, no objects, straight into the encoder. Whatever one reply says is of one
+The hot path: the driver's own tuples, straight into the encoder; the library's row objects would cost
+as much as the query. Whatever one reply says is of one
 moment: it is read in one transaction, the epoch with it.
 """
 
@@ -78,8 +79,8 @@ def page_after(
         raise reset(epoch=present, action="snapshot", reason="diverged")
     if 0 < after < head.horizon:
         raise reset(epoch=present, action="snapshot", reason="horizon")
-    found = connection.execute(_rows_after(feed), {"scope": scope, "after": after, "limit": limit})
-    rows: list[Row] = [(token, tag, sid, status, seq) for token, tag, sid, status, seq in found]
+    asked = {"scope": scope, "after": after, "limit": limit}
+    rows: list[Row] = list(connection.execute(_rows_after(feed), asked).cursor.fetchall())
     *_, newest = rows[-1] if rows else (head.seq,)
     if len(rows) == limit and newest < head.seq:
         return LogReply(next=newest, more=True, rows=rows)
@@ -115,7 +116,6 @@ def part_from(
     ).scalar()
     if filled is not None:
         end = filled[0] + 1
-    # The driver's own tuples: the library's row objects would cost as much as the query.
     found = connection.execute(_part(feed), _range(scope, first, end)).cursor.fetchall()
     tokens, bindings, service_ids, statuses = zip(*found, strict=True) if found else ((),) * 4
     return SnapshotReply(
