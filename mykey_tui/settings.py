@@ -14,8 +14,10 @@ from enum import Enum, unique
 from pathlib import Path
 from types import MappingProxyType
 
+from mykey_tui.domain.assurance import PinPolicy
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import MyKeyError, StoreError
+from mykey_tui.scanner_settings import ScannerSettings
 
 COUNTER_FILE = "counter.json"
 COUNTER_FILE_BYTES_MAX = 64 * 1024
@@ -67,6 +69,35 @@ ANY_PCSC_READER = ReaderChoice(ReaderKind.PCSC)
 
 
 @dataclass(frozen=True, slots=True)
+class PinSettings:
+    """When a resident is asked for the PIN, and what it is typed on.
+
+    A reader with keys of its own comes first, then `keypad` (an input device that staff do not
+    see), then the staff's keyboard, which the provider must allow.
+    """
+
+    policy: PinPolicy = PinPolicy.NEVER
+    keypad: Path | None = None
+    keyboard: bool = False
+
+    @classmethod
+    def parse(cls, written: object) -> PinSettings:
+        """Read the section of `counter.json`. Raises `StoreError` (STORE_SETTINGS)."""
+        if not isinstance(written, dict) or not written.keys() <= {"policy", "keypad", "keyboard"}:
+            raise unusable("pin: an object with policy, keypad and keyboard")
+        keypad, keyboard = written.get("keypad"), written.get("keyboard", False)
+        try:
+            policy = PinPolicy(written.get("policy", PinPolicy.NEVER.value))
+        except ValueError as error:
+            raise unusable("pin.policy: write never, on-link or always") from error
+        if keypad is not None and not (isinstance(keypad, str) and keypad.startswith("/dev/")):
+            raise unusable("pin.keypad: a device under /dev/")
+        if not isinstance(keyboard, bool):
+            raise unusable("pin.keyboard: is not true or false")
+        return cls(policy, Path(keypad) if keypad else None, keyboard)
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """One counter's settings.
 
@@ -80,6 +111,8 @@ class Settings:
     reader: ReaderChoice = ANY_PCSC_READER
     language: str | None = None
     handover: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
+    pin: PinSettings = field(default_factory=PinSettings)
+    scanner: ScannerSettings = field(default_factory=ScannerSettings)
 
 
 def load_settings(
@@ -108,6 +141,8 @@ def load_settings(
         reader=_reader_of(values) if reader is None else ReaderChoice.parse(reader),
         language=str(language) if language is not None else None,
         handover=MappingProxyType(handover),
+        pin=PinSettings.parse(values.get("pin") or {}),
+        scanner=_scanner_of(values),
     )
 
 
@@ -139,6 +174,13 @@ def _reader_of(values: Mapping[str, object]) -> ReaderChoice:
     try:
         return ReaderChoice.parse(written)
     except SettingsError as error:
+        raise unusable(str(error)) from error
+
+
+def _scanner_of(values: Mapping[str, object]) -> ScannerSettings:
+    try:
+        return ScannerSettings.parse(values.get("scanner") or {})
+    except ValueError as error:
         raise unusable(str(error)) from error
 
 

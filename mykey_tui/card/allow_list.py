@@ -40,6 +40,25 @@ _VERIFY = _COUNT_TRIES + bytes([PIN_LENGTH])
 _SIGN = bytes.fromhex("802A0080") + bytes([DIGEST_INFO_LENGTH])
 _GET_UID = bytes.fromhex("FFCA000000")
 
+FEATURE_REQUEST = 0x42000000 + 3400
+"""CM_IOCTL_GET_FEATURE_REQUEST, as pcsc-lite numbers it (SCARD_CTL_CODE(3400))."""
+PIN_BLOCK = bytes.fromhex(
+    "1E1E"  # bTimerOut, bTimerOut2: 30 seconds for the first key, and for each further one
+    "82"  # bmFormatString: ASCII, left-justified, position counted in bytes
+    "04"  # bmPINBlockString: a PIN block of four bytes
+    "00"  # bmPINLengthFormat: its length is not put into the command
+    "0404"  # wPINMaxExtraDigit: four digits at least and at most
+    "02"  # bEntryValidationCondition: the resident presses OK, and may correct before
+    "01"  # bNumberMessage
+    "1104"  # wLangId: Japanese
+    "00000000"  # bMsgIndex, bTeoPrologue
+    "09000000"  # ulDataLength
+) + _VERIFY + b"\xff" * PIN_LENGTH  # fmt: skip
+"""The only PIN_VERIFY_STRUCTURE that is ever given to a reader (PC/SC part 10, 2.5.2).
+
+Numbers are little-endian. The four FF are where the reader puts the digits.
+"""
+
 
 def check(command: bytes, *, storage: bool) -> None:
     """Let `command` pass, or raise. `storage` says that a storage card lies on the reader.
@@ -50,6 +69,18 @@ def check(command: bytes, *, storage: bool) -> None:
     allowed = command == _GET_UID if storage else _is_allowed_iso(command)
     if not allowed:
         raise ForbiddenApduError(f"{command[:4].hex()} ({len(command)} bytes) is never sent")
+
+
+def check_control(code: int, data: bytes) -> None:
+    """Let a message to the reader itself pass: the list of its features, or our one PIN block.
+
+    The code of the second is the reader's own choice, so the block alone decides.
+
+    Raises:
+        ForbiddenApduError: anything else; its text shows no data.
+    """
+    if (code, data) != (FEATURE_REQUEST, b"") and data != PIN_BLOCK:
+        raise ForbiddenApduError(f"control {code:08x} ({len(data)} bytes) is never sent")
 
 
 def sends_pin(command: bytes) -> bool:

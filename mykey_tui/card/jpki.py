@@ -11,7 +11,9 @@ from mykey_tui.card import allow_list, status_word
 from mykey_tui.card.apdu import CommandApdu
 from mykey_tui.card.connection import CardConnection
 from mykey_tui.card.iso7816 import FILE_LENGTH_MAX, CardSession
+from mykey_tui.card.pin_pad import PinPad
 from mykey_tui.card.profile import PLASTIC_CARD, CardProfile, Family, profile_of
+from mykey_tui.card.status_word import StatusWord
 from mykey_tui.card.storage import is_storage_card
 from mykey_tui.card.tlv import SEQUENCE_TAG, parse_head
 from mykey_tui.domain.codes import Code
@@ -141,16 +143,20 @@ class JpkiApplet:
                 raise MalformedIdError("PIN", position=position + 1)
         if len(pin) != allow_list.PIN_LENGTH:
             raise MalformedIdError("PIN", position=allow_list.PIN_LENGTH + 1)
-        tries_left = self.pin_tries_left()
-        if tries_left is None:  # Not told: it may be the last one.
-            tries_left = 1
-        if tries_left < TRIES_LEFT_MIN and not (tries_left and allow_last_try):
-            raise PinNotSentError(tries_left)
-        sw = self._session.send(CommandApdu(ins=0x20, p2=0x80, data=pin.encode("ascii"))).sw
-        if sw.tries_left is not None:
-            raise PinError(sw.tries_left)
-        if not sw.is_ok:
-            raise StatusError("VERIFY", sw.value)
+        self._keep_the_last_try(allow_last_try=allow_last_try)
+        command = CommandApdu(ins=0x20, p2=0x80, data=pin.encode("ascii"))
+        _require_verified(self._session.send(command).sw)
+
+    def verify_on_reader(self, pad: PinPad, *, allow_last_try: bool = False) -> None:
+        """Let the resident type the PIN on the reader's own keys; it is sent once.
+
+        Raises:
+            PinNotGivenError: nobody typed it; nothing was sent.
+            PinNotSentError, PinError, StatusError, TransmissionError, MalformedResponseError: as
+                `verify_pin`.
+        """
+        self._keep_the_last_try(allow_last_try=allow_last_try)
+        _require_verified(pad.verify())
 
     def sign(self, digest_info: bytes) -> bytes:
         """Sign a SHA-256 DigestInfo (see `sha256_digest_info`) with the authentication key.
@@ -174,6 +180,14 @@ class JpkiApplet:
         if len(response.data) != SIGNATURE_LENGTH:
             raise MalformedResponseError(f"a signature of {len(response.data)} bytes")
         return response.data
+
+    def _keep_the_last_try(self, *, allow_last_try: bool) -> None:
+        """Select the PIN's file and look; leaves it selected for the VERIFY that follows."""
+        tries_left = self.pin_tries_left()
+        if tries_left is None:  # Not told: it may be the last one.
+            tries_left = 1
+        if tries_left < TRIES_LEFT_MIN and not (tries_left and allow_last_try):
+            raise PinNotSentError(tries_left)
 
     def _why_closed(self, status: int) -> Code | None:
         """Which kind of card keeps its certificate from us; None where the kind explains nothing."""
@@ -201,6 +215,13 @@ class JpkiApplet:
         if len(rest) != length:
             raise MalformedResponseError("the file ends before its certificate does")
         return rest
+
+
+def _require_verified(sw: StatusWord) -> None:
+    if sw.tries_left is not None:
+        raise PinError(sw.tries_left)
+    if not sw.is_ok:
+        raise StatusError("VERIFY", sw.value)
 
 
 def sha256_digest_info(digest: bytes) -> bytes:

@@ -101,7 +101,7 @@ def _link(counter: Counter, card_file: CardFile, service_id: ServiceId) -> None:
     if isinstance(card, Stopped):
         raise DemoError(f"read {card.code.value}")
     flow = LinkFlow(reader, counter.judge, counter.store, _NoHurry(), counter.clock)
-    outcome = flow.link(card, service_id)
+    outcome = flow.read_again(card) or flow.commit_link(card, service_id)
     if not isinstance(outcome, Linked):
         raise DemoError(f"link {outcome.code.value}")
 

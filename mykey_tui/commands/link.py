@@ -9,12 +9,14 @@ from typing import assert_never
 from mykey_tui.commands.card_thread import CardThread
 from mykey_tui.commands.context import Context
 from mykey_tui.commands.output import Exit, Output
+from mykey_tui.commands.pin import authenticated
 from mykey_tui.composition.counter import Counter, open_counter, reader_of, reconcile
 from mykey_tui.domain.codes import Code
 from mykey_tui.flows.courier import RoundCourier
 from mykey_tui.flows.identify import identify
 from mykey_tui.flows.link import LinkFlow
-from mykey_tui.flows.outcomes import IdentifiedCard, Linked, LinkOutcome, Stopped
+from mykey_tui.flows.outcomes import IdentifiedCard, Linked, Stopped
+from mykey_tui.flows.pin import PURPOSE_UNLINK, purpose_of_link
 from mykey_tui.flows.service_card import check_service_id
 from mykey_tui.flows.timings import Timings
 
@@ -33,7 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
         outcome = _with_the_card(
             context,
             counter,
-            arguments.wait,
+            arguments,
+            purpose=purpose_of_link(service_id),
             check=lambda flow, card: flow.check(card, service_id),
             commit=lambda flow, card: flow.commit_link(card, service_id),
         )
@@ -47,7 +50,8 @@ def run_unlink(arguments: argparse.Namespace) -> int:
         outcome = _with_the_card(
             context,
             counter,
-            arguments.wait,
+            arguments,
+            purpose=PURPOSE_UNLINK,
             check=lambda flow, card: None,
             commit=lambda flow, card: flow.commit_unlink(card),
         )
@@ -57,14 +61,16 @@ def run_unlink(arguments: argparse.Namespace) -> int:
 def _with_the_card(
     context: Context,
     counter: Counter,
-    wait_seconds: float,
+    arguments: argparse.Namespace,
     *,
+    purpose: bytes,
     check: Callable[[LinkFlow, IdentifiedCard], Stopped | None],
-    commit: Callable[[LinkFlow, IdentifiedCard], LinkOutcome],
-) -> LinkOutcome:
+    commit: Callable[[LinkFlow, IdentifiedCard], Linked | Stopped],
+) -> Linked | Stopped:
     """Read, check, read again and compare on the card's thread; store on this one.
 
     So a card that hangs ends the command with nothing stored, and what was stored is always told.
+    Where the provider wants the PIN, the second reading is the one that proves the card.
     """
     reader = reader_of(counter)
     courier = RoundCourier(lambda: reconcile(counter, lock_wait_seconds=LOCK_SECONDS))
@@ -72,17 +78,22 @@ def _with_the_card(
     timings = Timings(counter.clock)
     with CardThread(reader) as thread:
         context.ask_for_card()
-        stopped = thread.wait_for_card(wait_seconds)
+        stopped = thread.wait_for_card(arguments.wait)
         if stopped is not None:
             return stopped
         card = thread.run(lambda: identify(reader, counter.judge, timings))
         if isinstance(card, Stopped):
             return card
-        refusal = check(flow, card) or thread.run(lambda: flow.read_again(card))
+        refusal = check(flow, card)
+        if refusal is None and counter.settings.pin.policy.for_link:
+            proven = authenticated(context, arguments, thread, reader, counter.judge, card, purpose)
+            refusal = proven if isinstance(proven, Stopped) else None
+        elif refusal is None:
+            refusal = thread.run(lambda: flow.read_again(card))
     return refusal or commit(flow, card)
 
 
-def _answer(output: Output, outcome: LinkOutcome) -> Exit:
+def _answer(output: Output, outcome: Linked | Stopped) -> Exit:
     match outcome:
         case Linked(code=code, waiting=waiting):
             results = {Code.LINKED: "linked", Code.UNLINKED: "unlinked"}

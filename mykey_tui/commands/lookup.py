@@ -10,6 +10,7 @@ from mykey_tui.commands.card_thread import CardThread
 from mykey_tui.commands.context import Context
 from mykey_tui.commands.failing import stopped_of
 from mykey_tui.commands.output import AnswerLostError, Exit, Output, exit_of
+from mykey_tui.commands.pin import authenticated
 from mykey_tui.composition.counter import Counter, open_counter, reader_of, reconcile
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import ServerError
@@ -22,9 +23,11 @@ from mykey_tui.flows.outcomes import (
     LookupOutcome,
     NotLinked,
     NotLoaded,
+    PinWanted,
     Stopped,
     Unconfirmed,
 )
+from mykey_tui.flows.pin import PURPOSE_LOOKUP
 from mykey_tui.flows.timings import Timings
 from mykey_tui.settings import SettingsError
 
@@ -62,18 +65,30 @@ def run(arguments: argparse.Namespace) -> int:
 def _look_up(context: Context, arguments: argparse.Namespace) -> Exit:
     with open_counter(context.settings) as counter:
         reader = reader_of(counter)
-        flow = LookupFlow(reader, counter.judge, counter.store, counter.handover, counter.clock)
+        policy = counter.settings.pin.policy
+        flow = LookupFlow(
+            reader, counter.judge, counter.store, counter.handover, counter.clock, policy
+        )
         timings = Timings(counter.clock)
         with CardThread(reader) as thread:
             context.ask_for_card()
             card: IdentifiedCard | Stopped | None = thread.wait_for_card(arguments.wait)
             if card is None:
                 card = thread.run(lambda: identify(reader, counter.judge, timings))
-        if isinstance(card, Stopped):
-            return _answer(context.output, card, _facts(None, timings.milliseconds()))
-        confirmed = arguments.online and _confirmed(counter, timings)
-        outcome = _answered(flow, card, timings, arguments)
-    facts = _facts(card, timings.milliseconds(), confirmed=confirmed)
+            is_good = isinstance(card, IdentifiedCard)
+            confirmed = arguments.online and is_good and _confirmed(counter, timings)
+            outcome: LookupOutcome = (
+                card if isinstance(card, Stopped) else _answered(flow, card, timings, arguments)
+            )
+            if isinstance(outcome, PinWanted):
+                card = authenticated(
+                    context, arguments, thread, reader, counter.judge, outcome.card, PURPOSE_LOOKUP
+                )
+                outcome = (
+                    card if isinstance(card, Stopped) else _answered(flow, card, timings, arguments)
+                )
+    identified = card if isinstance(card, IdentifiedCard) else None
+    facts = _facts(identified, timings.milliseconds(), confirmed=confirmed)
     return _answer(context.output, outcome, facts)
 
 
@@ -106,7 +121,7 @@ def _facts(
     source = "server" if confirmed else "cache"
     return {
         "service_id": None,
-        "assurance": None if card is None else "identified",
+        "assurance": None if card is None else card.assurance.value,
         "source": None if card is None else source,
         "ms": dict(milliseconds),
     }
@@ -134,6 +149,8 @@ def _answer(output: Output, outcome: LookupOutcome, facts: dict[str, object]) ->
             return _refuse(output, Stopped(Code.ROWS_LOADING, values), facts)
         case Unconfirmed(code=code, values=values):
             return _refuse(output, Stopped(code, values), facts)
+        case PinWanted():
+            return _refuse(output, Stopped(Code.PIN_NEEDED), facts)
         case Stopped():
             return _refuse(output, outcome, facts)
         case _:

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Protocol, assert_never
 
 from mykey_tui.card.connection import CardReader
+from mykey_tui.domain.assurance import PinPolicy
 from mykey_tui.domain.clock import Clock
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import MyKeyError, StoreError
@@ -19,6 +20,13 @@ from mykey_tui.domain.tokens import default_token
 from mykey_tui.flows.identify import CertificateJudge, identify
 from mykey_tui.flows.lookup import find_link, refusal_of
 from mykey_tui.flows.outcomes import IdentifiedCard, Linked, LinkOutcome, Stopped
+from mykey_tui.flows.pin import (
+    PURPOSE_UNLINK,
+    PinGiven,
+    ask_tries,
+    authenticate,
+    purpose_of_link,
+)
 from mykey_tui.flows.stopping import stopped_by
 from mykey_tui.flows.timings import Timings
 from mykey_tui.store.counter_store import CounterStore, RowsNow
@@ -51,6 +59,7 @@ class LinkFlow:
     store: CounterStore
     courier: Courier
     clock: Clock
+    pin: PinPolicy = PinPolicy.NEVER
 
     def check(self, card: IdentifiedCard, service_id: ServiceId) -> Stopped | None:
         """What this counter's own rows say against the link, before anybody is asked for anything.
@@ -63,13 +72,34 @@ class LinkFlow:
         except StoreError as error:
             return stopped_by(error)
 
-    def link(self, card: IdentifiedCard, service_id: ServiceId) -> LinkOutcome:
-        """Read the card again, compare, store in one transaction, send if the line is up."""
-        return self.read_again(card) or self.commit_link(card, service_id)
+    def link(
+        self, card: IdentifiedCard, service_id: ServiceId, given: PinGiven | None = None
+    ) -> LinkOutcome:
+        """Read the card again, compare, store in one transaction, send if the line is up.
 
-    def unlink(self, card: IdentifiedCard) -> LinkOutcome:
+        `PinWanted` where the provider wants the PIN and none is `given`; nothing is stored then.
+        Who cannot be linked anyway is not asked for it.
+        """
+        if self.pin.for_link and given is None:
+            return self.check(card, service_id) or ask_tries(self.reader, card)
+        return self.same_person(card, given, purpose_of_link(service_id)) or self.commit_link(
+            card, service_id
+        )
+
+    def unlink(self, card: IdentifiedCard, given: PinGiven | None = None) -> LinkOutcome:
         """The same for taking the link away; L-NONE where there is none."""
-        return self.read_again(card) or self.commit_unlink(card)
+        if self.pin.for_link and given is None:
+            return ask_tries(self.reader, card)
+        return self.same_person(card, given, PURPOSE_UNLINK) or self.commit_unlink(card)
+
+    def same_person(
+        self, card: IdentifiedCard, given: PinGiven | None, purpose: bytes
+    ) -> Stopped | None:
+        """Read the card again and compare; where a PIN is given, let its owner prove it as well."""
+        if given is None:
+            return self.read_again(card)
+        proven = authenticate(self.reader, self.judge, card, given, purpose)
+        return proven if isinstance(proven, Stopped) else None
 
     def read_again(self, card: IdentifiedCard) -> Stopped | None:
         """Threat T5: between step 1 and step 3 another card may have been laid down (C-SWAP)."""
@@ -78,8 +108,8 @@ class LinkFlow:
             return again
         return None if again.same_card(card) else Stopped(Code.CARD_SWAPPED)
 
-    def commit_link(self, card: IdentifiedCard, service_id: ServiceId) -> LinkOutcome:
-        """Store and send; only right after `read_again` has found the same card."""
+    def commit_link(self, card: IdentifiedCard, service_id: ServiceId) -> Linked | Stopped:
+        """Store and send; only right after `same_person` has found the same card."""
 
         def guard(rows: RowsNow) -> None:
             _refuse(_refusal_to_link(rows, card, service_id))
@@ -87,8 +117,8 @@ class LinkFlow:
         token = default_token(self.store.identity.provider_key, card.cn)
         return self._commit("link", card, token, service_id, guard)
 
-    def commit_unlink(self, card: IdentifiedCard) -> LinkOutcome:
-        """Store and send the removal; only right after `read_again` has found the same card."""
+    def commit_unlink(self, card: IdentifiedCard) -> Linked | Stopped:
+        """Store and send the removal; only right after `same_person` has found the same card."""
         try:
             own = find_link(card, self.store)
         except StoreError as error:
@@ -109,7 +139,7 @@ class LinkFlow:
         token: LookupToken,
         service_id: ServiceId,
         guard: Callable[[RowsNow], None],
-    ) -> LinkOutcome:
+    ) -> Linked | Stopped:
         """Store and send. `guard` looks at the rows once more, in the transaction that stores."""
         try:
             mid = self.store.queue_mutation(
@@ -134,7 +164,7 @@ class LinkFlow:
     def _seal_key(self) -> bytes:
         return self.store.identity.seal_key
 
-    def _outcome(self, op: Operation, mid: int, service_id: ServiceId) -> LinkOutcome:
+    def _outcome(self, op: Operation, mid: int, service_id: ServiceId) -> Linked | Stopped:
         """What became of the mutation. A refusal was told to the person: nothing stays behind."""
         waiting = self.store.counts().waiting
         mutation = self.store.open_mutation(mid)

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import assert_never
 
 from mykey_tui.card.connection import CardReader
+from mykey_tui.domain.assurance import Assurance, PinPolicy
 from mykey_tui.domain.clock import Clock
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import HandOverError, StoreError
@@ -23,9 +24,11 @@ from mykey_tui.flows.outcomes import (
     LookupOutcome,
     NotLinked,
     NotLoaded,
+    PinWanted,
     Stopped,
     Unconfirmed,
 )
+from mykey_tui.flows.pin import PURPOSE_LOOKUP, PinGiven, ask_tries, authenticate
 from mykey_tui.flows.spot_check import SpotCheck
 from mykey_tui.flows.stopping import stopped_by
 from mykey_tui.flows.timings import Timings
@@ -103,6 +106,7 @@ class LookupFlow:
     store: CounterStore
     handover: HandOverAdapter | None
     clock: Clock
+    pin: PinPolicy = PinPolicy.NEVER
     spot_check: SpotCheck | None = None
 
     def run(self, *, handover: bool = True) -> LookupOutcome:
@@ -116,19 +120,34 @@ class LookupFlow:
             return card
         if self.spot_check is not None:
             self.spot_check.made(timings)
-        return self.answer(card, timings, handover=handover)
+        outcome = self.answer(card, timings, handover=handover)
+        return ask_tries(self.reader, card) if isinstance(outcome, PinWanted) else outcome
+
+    def run_with_pin(self, card: IdentifiedCard, given: PinGiven) -> LookupOutcome:
+        """The rest of a look-up that ended in `PinWanted`: prove the card, then hand over."""
+        timings = Timings(self.clock)
+        with timings.measure("card"):
+            proven = authenticate(self.reader, self.judge, card, given, PURPOSE_LOOKUP)
+        if isinstance(proven, Stopped):
+            return proven
+        return self.answer(proven, timings, handover=True)
 
     def answer(
         self, card: IdentifiedCard, timings: Timings, *, handover: bool, accept_old: bool = False
     ) -> LookupOutcome:
-        """What an identified card means here, hand-over included.
+        """What an identified card means here, hand-over included. Asks no card for anything.
 
-        The look-up is counted, unless it is `accept_old`: the second half of one that a clerk has
-        confirmed. The row and its age are looked at again then; both may have changed meanwhile.
+        The look-up is counted, unless it is the second half of one: `accept_old`, which a clerk has
+        confirmed, or a card that was authenticated for it. The row and its age are looked at again
+        then; both may have changed meanwhile.
+
+        `PinWanted` (its tries not asked for) where the provider hands nothing over without the PIN
+        and there is something to hand over; nobody else is asked for it.
         """
+        proven = card.assurance is Assurance.AUTHENTICATED
         try:
             with timings.measure("lookup"):
-                if not accept_old:
+                if not accept_old and not proven:
                     self.store.count_lookup()
                 own = find_link(card, self.store)
                 freshness = self.store.freshness()
@@ -138,9 +157,11 @@ class LookupFlow:
             return stopped_by(error)
         if own is None:
             return _unknown(card, freshness)
-        refusal = refusal_of(own.link.status) or _too_unsure(freshness, place)
-        if refusal is not None:
-            return refusal
+        stop = refusal_of(own.link.status) or _too_unsure(freshness, place)
+        if stop is not None:
+            return stop
+        if handover and self.pin.for_handover and not proven:
+            return PinWanted(card)
         code = age_code(freshness)
         if code is not None and not accept_old:
             return Unconfirmed(card, code, age_values(freshness))
@@ -151,6 +172,7 @@ class LookupFlow:
             handover=handed,
             days_left=days_left(card.not_after, now=self.clock.now()),
             provisional=own.link.provisional,
+            assurance=card.assurance,
             milliseconds=timings.milliseconds(),
         )
 

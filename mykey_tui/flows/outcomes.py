@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias
 
 from mykey_tui.card.connection import ReaderState
+from mykey_tui.domain.assurance import Assurance
 from mykey_tui.domain.codes import Code
 
 if TYPE_CHECKING:
@@ -23,10 +24,10 @@ NO_VALUES: Mapping[str, str] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True, repr=False)
 class IdentifiedCard:
-    """A card whose certificate was read and accepted, without PIN: identified, not authenticated.
+    """A card whose certificate was read and accepted: identified, and more only after the PIN.
 
-    Lives in memory for one visit only. `tbs_digest` (SHA-256 of the signed part) with issuer and
-    serial decides whether a card laid again is the same card.
+    `assurance` says which. Lives in memory for one visit only. `tbs_digest` (SHA-256 of the signed
+    part) with issuer and serial decides whether a card laid again is the same card.
     """
 
     cn: SubjectCn
@@ -34,6 +35,7 @@ class IdentifiedCard:
     tbs_digest: bytes
     der: bytes
     not_after: datetime
+    assurance: Assurance = Assurance.IDENTIFIED
 
     def __repr__(self) -> str:
         return "<IdentifiedCard>"
@@ -72,6 +74,7 @@ class Found:
     """Days until the certificate ends; the screen says so when few."""
     provisional: bool = False
     """True while the link waits to be sent: it is good at this counter, and not yet elsewhere."""
+    assurance: Assurance = Assurance.IDENTIFIED
     milliseconds: Mapping[str, float] = field(default_factory=dict, compare=False)
 
 
@@ -105,7 +108,20 @@ class Unconfirmed:
     values: Mapping[str, str] = field(default_factory=lambda: NO_VALUES)
 
 
-LookupOutcome: TypeAlias = Found | NotLinked | NotLoaded | Unconfirmed | Stopped
+@dataclass(frozen=True, slots=True)
+class PinWanted:
+    """The provider wants the PIN before this goes on. Nothing was handed over or stored yet.
+
+    `tries_left` is None where the card does not tell. `on_reader` says that the reader has keys of
+    its own for it.
+    """
+
+    card: IdentifiedCard
+    tries_left: int | None = None
+    on_reader: bool = False
+
+
+LookupOutcome: TypeAlias = Found | NotLinked | NotLoaded | Unconfirmed | PinWanted | Stopped
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +144,7 @@ class Linked:
     """How many mutations now wait to be sent, this one included where it waits."""
 
 
-LinkOutcome: TypeAlias = Linked | Stopped
+LinkOutcome: TypeAlias = Linked | PinWanted | Stopped
 
 
 @dataclass(frozen=True, slots=True, repr=False)

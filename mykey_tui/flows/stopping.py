@@ -14,6 +14,7 @@ from mykey_tui.domain.errors import (
     LineError,
     MyKeyError,
     MyNumberTypedError,
+    PinError,
     ReaderError,
     ServerError,
     StoreError,
@@ -28,6 +29,8 @@ def stopped_by(error: MyKeyError) -> Stopped:
     match error:
         case ForbiddenApduError():
             return Stopped(Code.BUG)
+        case PinError():
+            return Stopped(error.code, {"count": str(error.tries_left)})
         case CardError() | ReaderError() | StoreError() | AnchorsError():
             return Stopped(error.code)
         case LineError() | ServerError() | HandOverError():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mykey_tui.card.connection import CardReader
+from mykey_tui.domain.assurance import PinPolicy
 from mykey_tui.domain.clock import Clock
 from mykey_tui.domain.ids import ServiceId
 from mykey_tui.flows.card_detail import CardDetailFlow
@@ -19,6 +20,7 @@ from mykey_tui.flows.outcomes import (
     ServiceCardOutcome,
     Stopped,
 )
+from mykey_tui.flows.pin import PinGiven
 from mykey_tui.flows.service_card import read_service_card
 from mykey_tui.flows.spot_check import SpotCheck
 from mykey_tui.flows.timings import Timings
@@ -36,11 +38,16 @@ class Visits:
     handover: HandOverAdapter | None
     courier: Courier
     clock: Clock
+    pin: PinPolicy = PinPolicy.NEVER
     spot_check: SpotCheck | None = None
 
     def lookup(self, *, handover: bool) -> LookupOutcome:
         """Whose card lies there at this provider."""
         return self._looking_up().run(handover=handover)
+
+    def lookup_with_pin(self, card: IdentifiedCard, given: PinGiven) -> LookupOutcome:
+        """The rest of a look-up that wanted the PIN."""
+        return self._looking_up().run_with_pin(card, given)
 
     def confirm(self, card: IdentifiedCard) -> LookupOutcome:
         """The rest of a look-up in old rows, which a clerk has confirmed."""
@@ -55,13 +62,15 @@ class Visits:
         """What already speaks against a link, without any card."""
         return self._linking().check(card, service_id)
 
-    def link(self, card: IdentifiedCard, service_id: ServiceId) -> LinkOutcome:
+    def link(
+        self, card: IdentifiedCard, service_id: ServiceId, given: PinGiven | None = None
+    ) -> LinkOutcome:
         """Read again, compare, store."""
-        return self._linking().link(card, service_id)
+        return self._linking().link(card, service_id, given)
 
-    def unlink(self, card: IdentifiedCard) -> LinkOutcome:
+    def unlink(self, card: IdentifiedCard, given: PinGiven | None = None) -> LinkOutcome:
         """Read again, compare, take away."""
-        return self._linking().unlink(card)
+        return self._linking().unlink(card, given)
 
     def show(self) -> CardDetailOutcome:
         """What the card's certificate says."""
@@ -74,8 +83,9 @@ class Visits:
             self.store,
             self.handover,
             self.clock,
-            spot_check=self.spot_check,
+            self.pin,
+            self.spot_check,
         )
 
     def _linking(self) -> LinkFlow:
-        return LinkFlow(self.reader, self.judge, self.store, self.courier, self.clock)
+        return LinkFlow(self.reader, self.judge, self.store, self.courier, self.clock, self.pin)

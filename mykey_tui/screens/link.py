@@ -25,10 +25,12 @@ from mykey_tui.flows.desk_events import (
 from mykey_tui.flows.outcomes import (
     Found,
     IdentifiedCard,
+    Linked,
     LinkOutcome,
     LookupOutcome,
     NotLinked,
     NotLoaded,
+    PinWanted,
     ServiceCardRead,
     Stopped,
     Unconfirmed,
@@ -105,6 +107,8 @@ class LinkScreen(LinkSteps):
                 self._end(Stopped(Code.LINK_DUPLICATE, {"last": service_id.last}))
             case Unconfirmed():
                 self._end(Stopped(Code.LINK_DUPLICATE))
+            case PinWanted():
+                self.state.message = Stopped(Code.PIN_NEEDED)
             case Stopped():
                 self.state.message = outcome
             case _:
@@ -114,13 +118,15 @@ class LinkScreen(LinkSteps):
         """The last word; or, where the card was the trouble, the same card laid again goes on."""
         was_read = self.state.reading
         self._answered()
+        if isinstance(outcome, PinWanted):
+            outcome, was_read = Stopped(Code.PIN_NEEDED), False
         self._end(outcome)
         if self._may_be_tried_again and was_read:
             self._commit_when_taken = self.host.card_lies
             if not self._commit_when_taken:
                 self._commit()
 
-    def _end(self, outcome: LinkOutcome) -> None:
+    def _end(self, outcome: Linked | Stopped) -> None:
         self.state.wanted = False
         self.state.outcome, self.state.step = outcome, Step.DONE
         if not self._may_be_tried_again:

@@ -37,7 +37,8 @@ def main(home: str, prefix: str, first: int, last: int) -> None:
             reader.insert(make_card(cn, at=datetime.now(UTC)))
             card = identify(reader, counter.judge, Timings(counter.clock))
             assert isinstance(card, IdentifiedCard)
-            outcome = flow.link(card, ServiceId(f"{prefix}{number:06d}"))
+            service_id = ServiceId(f"{prefix}{number:06d}")
+            outcome = flow.read_again(card) or flow.commit_link(card, service_id)
             done = isinstance(outcome, Linked) or (
                 # Stored by a process that was killed before it could say so.
                 outcome.code is Code.LINK_DUPLICATE

@@ -1,0 +1,78 @@
+"""Four digits on their way from a key to the card: kept nowhere else, shown to nobody.
+
+Python cannot promise that a copy of a few bytes is gone from memory. What it can do is done: one
+object holds the digits, overwrites them, has nothing to print, cannot be pickled or compared, and
+cannot exist in a process that could leave a core.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import NoReturn
+
+from mykey_tui.card.allow_list import PIN_LENGTH
+from mykey_tui.flows.no_core import forbid_core_dumps
+
+_DIGITS = frozenset("0123456789")
+
+
+class PinEntry:
+    """What was typed so far. Any thread may press, erase and wipe; `take` empties it.
+
+    Raises `OSError` at construction where the system would still allow a core.
+    """
+
+    __slots__ = ("_digits", "_lock")
+
+    def __init__(self) -> None:
+        forbid_core_dumps()
+        self._digits = bytearray()
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return "<PinEntry>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a PIN is never stored")
+
+    @property
+    def count(self) -> int:
+        """How many digits there are: the number of dots."""
+        with self._lock:
+            return len(self._digits)
+
+    @property
+    def complete(self) -> bool:
+        """Whether it has the one length that is ever sent."""
+        return self.count == PIN_LENGTH
+
+    def press(self, key: str) -> bool:
+        """Take one ASCII digit; False for anything else, and for a fifth one."""
+        with self._lock:
+            if key not in _DIGITS or len(self._digits) >= PIN_LENGTH:
+                return False
+            self._digits += key.encode("ascii")
+            return True
+
+    def erase(self) -> None:
+        """Forget the last digit."""
+        with self._lock:
+            if self._digits:
+                self._digits[-1] = 0
+                del self._digits[-1]
+
+    def wipe(self) -> None:
+        """Forget all digits; the same bytes are overwritten before they are let go."""
+        with self._lock:
+            self._overwrite()
+
+    def take(self) -> str:
+        """The digits, once: empty ever after."""
+        with self._lock:
+            digits = self._digits.decode("ascii")
+            self._overwrite()
+            return digits
+
+    def _overwrite(self) -> None:
+        self._digits[:] = bytes(len(self._digits))
+        self._digits.clear()

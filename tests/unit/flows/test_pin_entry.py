@@ -1,0 +1,139 @@
+"""The object that holds the digits: what it takes, what it shows, what becomes of it in a crash."""
+
+from __future__ import annotations
+
+import copy
+import ctypes
+import json
+import os
+import pickle
+import resource
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mykey_tui.flows.pin_entry import PinEntry
+
+PR_GET_DUMPABLE = 3
+CRASH = """
+import os, resource, sys
+os.chdir(sys.argv[2])
+hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
+if sys.argv[1] == "careful":
+    from mykey_tui.flows.pin_entry import PinEntry
+    entry = PinEntry()
+    for digit in "7351":
+        entry.press(digit)
+os.abort()
+"""
+
+
+def typed(digits: str) -> PinEntry:
+    entry = PinEntry()
+    for digit in digits:
+        entry.press(digit)
+    return entry
+
+
+def test_four_digits_are_taken_and_no_fifth() -> None:
+    entry = PinEntry()
+    assert [entry.press(digit) for digit in "73519"] == [True, True, True, True, False]
+    assert entry.complete
+    assert entry.take() == "7351"
+
+
+@pytest.mark.parametrize("key", ["", "a", "12", "１", "٤", " ", "\n", "enter"])
+def test_nothing_but_one_ascii_digit_is_taken(key: str) -> None:
+    entry = PinEntry()
+    assert not entry.press(key)
+    assert entry.count == 0
+
+
+def test_a_digit_can_be_put_right() -> None:
+    entry = typed("73")
+    entry.erase()
+    entry.press("9")
+    assert entry.take() == "79"
+    entry.erase()
+    assert entry.count == 0
+
+
+def test_the_digits_are_given_once() -> None:
+    entry = typed("7351")
+    assert entry.take() == "7351"
+    assert entry.take() == ""
+    assert entry.count == 0
+
+
+class Watched(bytearray):
+    """Remembers what it held when it was let go."""
+
+    let_go = b"?"
+
+    def clear(self) -> None:
+        self.let_go = bytes(self)
+        super().clear()
+
+
+@pytest.mark.parametrize("how", ["wipe", "take"])
+def test_the_bytes_are_overwritten_before_they_are_let_go(how: str) -> None:
+    entry = typed("7351")
+    watched = entry._digits = Watched(entry._digits)
+    getattr(entry, how)()
+    assert watched.let_go == bytes(4)
+    assert entry.count == 0
+
+
+def test_it_has_nothing_to_print_to_pickle_or_to_copy() -> None:
+    entry = typed("7351")
+    shown = [repr(entry), str(entry), f"{entry}", f"{[entry]!r}"]
+    assert all("7" not in text for text in shown)
+    for attempt in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError):
+            attempt(entry)
+    with pytest.raises(TypeError):
+        json.dumps(entry)
+
+
+def crash(how: str, folder: Path) -> int:
+    """The status of a process that aborts with the PIN in memory, as `waitpid` gives it."""
+    program = [sys.executable, "-c", CRASH, how, str(folder)]
+    return os.waitpid(os.posix_spawn(sys.executable, program, os.environ), 0)[1]
+
+
+def test_a_process_with_a_pin_in_it_leaves_no_core(tmp_path: Path) -> None:
+    careless = crash("careless", tmp_path)
+    assert os.WTERMSIG(careless) == signal.SIGABRT
+    if not os.WCOREDUMP(careless):
+        pytest.skip("this machine makes no cores at all, so there is nothing to keep one from")
+    careful = crash("careful", tmp_path)
+    assert os.WTERMSIG(careful) == signal.SIGABRT
+    assert not os.WCOREDUMP(careful)
+
+
+def test_from_the_first_entry_on_the_process_is_not_dumpable() -> None:
+    code = (
+        "import ctypes, resource\n"
+        "from mykey_tui.flows.pin_entry import PinEntry\n"
+        "PinEntry()\n"
+        f"print(ctypes.CDLL(None).prctl({PR_GET_DUMPABLE}, 0, 0, 0, 0),"
+        " resource.getrlimit(resource.RLIMIT_CORE)[0])\n"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.split() == ["0", "0"]
+
+
+def test_a_system_that_refuses_it_takes_no_pin(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Refusing:
+        def prctl(self, *_: int) -> int:
+            ctypes.set_errno(1)
+            return -1
+
+    monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: Refusing())
+    monkeypatch.setattr(resource, "setrlimit", lambda *_: None)
+    with pytest.raises(OSError, match="not permitted"):
+        PinEntry()
