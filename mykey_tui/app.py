@@ -24,6 +24,7 @@ from mykey_tui.flows.desk_events import (
     CardTaken,
     DeskEvent,
     LinkFinished,
+    LookedUp,
     ReaderIs,
     ReadingStarted,
 )
@@ -32,6 +33,7 @@ from mykey_tui.i18n.catalog import Catalog, Language
 from mykey_tui.screens.background import BackgroundCalls
 from mykey_tui.screens.base import CounterScreen
 from mykey_tui.screens.crash import crash_report, crash_words
+from mykey_tui.screens.doctor_notes import DoctorNotes
 from mykey_tui.screens.host import Face, Overlay, Place
 from mykey_tui.screens.places import overlay_screen, place_screen
 from mykey_tui.screens.profile import RenderProfile
@@ -41,7 +43,7 @@ from mykey_tui.screens.status_watch import StatusWatch
 from mykey_tui.screens.theme import theme_of
 
 if TYPE_CHECKING:
-    from mykey_tui.flows.services import Services
+    from mykey_tui.flows.services import Services, TechnicianPort
 
 T = TypeVar("T")
 Emit = Callable[[DeskEvent], None]
@@ -60,6 +62,7 @@ class MyKeyApp(ScanRouting, BackgroundCalls, App[None], inherit_bindings=False):
     events from any thread; they may come before it returns. It may raise a `MyKeyError` with a
     code: the screen then says it, and Enter tries again. Closing what it made is the caller's.
     `simulated` says SIMULATED from the first paint on. `log_path` is named when the program fails.
+    `technician` gives what the doctor asks, as soon as the reader is watched; None before.
     """
 
     CSS_PATH: ClassVar = "screens/counter.tcss"
@@ -93,11 +96,14 @@ class MyKeyApp(ScanRouting, BackgroundCalls, App[None], inherit_bindings=False):
         simulated: bool,
         log_path: Path | None = None,
         scan_gap_seconds: float = BURST_GAP_SECONDS,
+        technician: Callable[[], TechnicianPort | None] = lambda: None,
     ) -> None:
         super().__init__()
         self.simulated = simulated
         self._build = build
         self._log_path = log_path
+        self._technician = technician
+        self._notes = DoctorNotes()
         wanted = language if profile.draws_japanese else Language.ENGLISH
         self._face = Face(Catalog(wanted), profile)
         self._services: Services | None = None
@@ -136,6 +142,16 @@ class MyKeyApp(ScanRouting, BackgroundCalls, App[None], inherit_bindings=False):
     def reader(self) -> ReaderState | None:
         """The reader as its last happening told."""
         return self._reader
+
+    @property
+    def notes(self) -> DoctorNotes:
+        """What the doctor's screens found since the start."""
+        return self._notes
+
+    @property
+    def technician(self) -> TechnicianPort | None:
+        """What the doctor's screens ask."""
+        return self._technician()
 
     @property
     def card_lies(self) -> bool:
@@ -206,12 +222,30 @@ class MyKeyApp(ScanRouting, BackgroundCalls, App[None], inherit_bindings=False):
             if isinstance(screen, CounterScreen) and not screen.is_overlay
         )
 
+    @property
+    def _working_screen(self) -> CounterScreen:
+        """The uppermost screen of a clerk: what was asked there is answered there."""
+        return next(
+            screen
+            for screen in reversed(self.screen_stack)
+            if isinstance(screen, CounterScreen)
+            and not screen.is_overlay
+            and not screen.is_technicians
+        )
+
     def go(self, place: Place, card: IdentifiedCard | None = None) -> None:
         """Open a place over the reception."""
         self._close_all_screens()
         if place is not Place.RECEPTION:
             self.counter_screen.forget()
             self.push_screen(place_screen(place, self, card))
+        self.base_screen.entered()
+
+    def over(self, place: Place) -> None:
+        """Open a place of the doctor's over the present one; the reception's answer goes."""
+        if isinstance(self.counter_screen, ReceptionScreen):
+            self.counter_screen.forget()
+        self.push_screen(place_screen(place, self, None))
         self.base_screen.entered()
 
     def lay(self, overlay: Overlay) -> None:
@@ -273,7 +307,10 @@ class MyKeyApp(ScanRouting, BackgroundCalls, App[None], inherit_bindings=False):
                 self._ask_status()
             case _:
                 pass  # The screens' own business.
-        self.base_screen.desk_event(message.event)
+        screen = self.base_screen
+        if isinstance(message.event, LookedUp | LinkFinished):
+            screen = self._working_screen
+        screen.desk_event(message.event)
         self.counter_screen.repaint()
 
     def _ask_status(self) -> None:

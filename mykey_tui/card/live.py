@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, unique
 
+from mykey_tui.card.connection import ReaderState
 from mykey_tui.card.storage import is_storage_card
 from mykey_tui.domain.reader_name import bare_reader_name
 
@@ -47,6 +48,14 @@ class SlotSeen:
     name: str
     words: tuple[SlotWord, ...]
     atr: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SlotsNow:
+    """All readers as they are now; `state` says why there are none."""
+
+    state: ReaderState
+    slots: tuple[SlotSeen, ...] = ()
 
 
 def slot_seen(name: str, state: int, atr: bytes) -> SlotSeen:

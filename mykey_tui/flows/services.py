@@ -6,11 +6,13 @@ called from a worker thread. Light: imported before the first paint.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from mykey_tui.card.live import SlotsNow
+from mykey_tui.diagnostics.finding import Finding, Report
 from mykey_tui.domain.ids import ServiceId
 from mykey_tui.flows.outcomes import (
     CardDetail,
@@ -20,6 +22,7 @@ from mykey_tui.flows.outcomes import (
     ServiceCardOutcome,
     Status,
 )
+from mykey_tui.flows.soak import ReaderInTest, SoakFigures
 
 
 class DeskPort(Protocol):
@@ -148,6 +151,57 @@ class DemoPort(Protocol):
     def set_line_cut(self, cut: bool) -> None:
         """Cut or restore the line."""
         ...
+
+
+class TechnicianPort(Protocol):
+    """What the doctor's screens ask. Needs the reader alone, so it works on a counter of no server.
+
+    `examine`, `look`, `reader_in_test` and `write_evidence` take time: call them from a worker.
+    """
+
+    def examine(self) -> Iterator[Finding]:
+        """One finding for each layer, lowest first, each as soon as it is known; under 5 s."""
+        ...
+
+    def look(self, seconds: float) -> SlotsNow:
+        """The readers and cards as they are; blocks until they change, at most `seconds`."""
+        ...
+
+    def expect_taps(self) -> None:
+        """Cards laid from now on are read and timed (`TapDone`), looked up and stored nowhere."""
+        ...
+
+    def expect_nothing(self) -> None:
+        """Cards laid from now on are left alone."""
+        ...
+
+    def set_trace(self, on: bool) -> None:  # a switch is what it is
+        """Begin a trace of what passes to cards, bounded in time and number; or end it."""
+        ...
+
+    def trace(self) -> Trace:
+        """The trace so far."""
+        ...
+
+    def reader_in_test(self) -> ReaderInTest:
+        """The reader and its software, for the row of the tested-reader list."""
+        ...
+
+    def write_evidence(self, report: Report | None, soak: SoakFigures | None) -> Path:
+        """Write the evidence sheet, mode 0600, over the last one; returns its path.
+
+        Raises:
+            StoreError: the home does not take it.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Lines of a trace, oldest first, secrets masked."""
+
+    is_on: bool
+    lines: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from mykey_tui.card.connection import (
     ReaderHealth,
     ReaderState,
 )
+from mykey_tui.card.live import SlotSeen, SlotWord, atr_form
 from mykey_tui.card.storage import is_storage_card
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import TransmissionError
@@ -75,6 +76,16 @@ class EmulatedReader:
         """Whether a card lies there; one that its own fault pulled does not."""
         with self._condition:
             return self._card is not None
+
+    def slot_seen(self) -> SlotSeen:
+        """This reader for the live view."""
+        with self._condition:
+            card = self._card
+        if card is None:
+            return SlotSeen(self.name, (SlotWord.EMPTY,))
+        if card.is_mute:
+            return SlotSeen(self.name, (SlotWord.MUTE,))
+        return SlotSeen(self.name, (SlotWord.CARD,), atr_form(card.atr))
 
     def remove(self) -> None:
         """Take the card away, in the middle of a command too; nothing where none lies there."""

@@ -51,6 +51,8 @@ TEST = Action("test", ("f6", "6"))
 TOUR = Action("tour", ("f7", "7"))
 TRAY = Action("tray", ("f8", "8"))
 LANGUAGE = Action("language", ("f9", "9"))
+DOCTOR = Action("doctor", ("f12", "x"))
+"""On every screen whose status line may say that the reader is not well."""
 LEAVE = Action("leave", ("f10", "0"))
 ENTER = Action("enter", ("enter",))
 BACK = Action("back", ("escape",))
@@ -65,6 +67,13 @@ DROP = Action("drop", ("d",))
 DECIDE = Action("decide", ("y",))
 """Not Enter: a key that is pressed twice must not decide."""
 EXPORT = Action("export", ("e",))
+EXAMINE = Action("examine", ("r", "f12"))
+EVIDENCE = Action("evidence", ("e",))
+TAPS = Action("taps", ("t",))
+LIVE = Action("live", ("l",))
+TRACE = Action("trace", ("a",))
+NUMBER = Action("number", ("n",))
+ANEW = Action("anew", ("r",))
 UP = Action("up", ("up",))
 DOWN = Action("down", ("down",), in_key_row=False)
 YES = Action("yes", ("enter", "y"))
@@ -72,8 +81,9 @@ PLACE = Action("place", ("enter",))
 REMOVE = Action("remove", ("backspace", "delete", "minus"))
 
 ALL = (
-    HELP, LINK, QUEUE, CARD, CUT, MEND, TEST, TOUR, TRAY, LANGUAGE, LEAVE, ENTER, BACK, REGISTER, AGAIN,
-    SEND, RETRY, OPEN, KEEP, REPLACE, DROP, DECIDE, EXPORT, UP, DOWN, YES, PLACE, REMOVE,
+    HELP, LINK, QUEUE, CARD, CUT, MEND, TEST, TOUR, TRAY, LANGUAGE, DOCTOR, LEAVE, ENTER, BACK, REGISTER, AGAIN,
+    SEND, RETRY, OPEN, KEEP, REPLACE, DROP, DECIDE, EXPORT, EXAMINE, EVIDENCE, TAPS, LIVE,
+    TRACE, NUMBER, ANEW, UP, DOWN, YES, PLACE, REMOVE,
 )  # fmt: skip
 
 _PRINTED = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TypeVar
 
@@ -47,6 +47,21 @@ class BackgroundCalls(App[None]):
                 self.post_message(self.Back(partial(done, result)))
 
         threading.Thread(target=run, name="background", daemon=True).start()
+
+    def background_each(
+        self,
+        work: Callable[[], Iterator[T]],
+        each: Callable[[T], None],
+        done: Callable[[], None],
+        failed: Callable[[Code], None],
+    ) -> None:
+        """Run `work` in a thread; each thing that it yields comes back as soon as it is there."""
+
+        def run() -> None:
+            for item in work():
+                self.post_message(self.Back(partial(each, item)))
+
+        self.background(run, lambda _: done(), failed)
 
     def crash_from_thread(self, error: Exception) -> None:
         """Let a thread's bug end the program as one of the screen's own does."""

@@ -19,13 +19,12 @@ from mykey_tui.screens import actions
 from mykey_tui.screens.actions import Action
 from mykey_tui.screens.banner import banner
 from mykey_tui.screens.frame import head_line, key_line
-from mykey_tui.screens.host import Face, Host, Overlay
+from mykey_tui.screens.host import Face, Host, Overlay, Place
 from mykey_tui.screens.layout import STAGE_HEIGHT, STAGE_WIDTH, Line, Role, left
 from mykey_tui.screens.status_line import status_line
 from mykey_tui.screens.theme import drawn
 
 _QUIT_KEYS = frozenset({"ctrl+c", "ctrl+q", "ctrl+d", "ctrl+z"})
-_DOCTOR_KEYS = frozenset({"f12"})
 
 
 class CounterScreen(Screen[None], inherit_bindings=False):
@@ -37,6 +36,8 @@ class CounterScreen(Screen[None], inherit_bindings=False):
     heading: ClassVar[str] = ""
     """Catalogue key of the name in the upper left corner."""
     is_overlay: ClassVar[bool] = False
+    is_technicians: ClassVar[bool] = False
+    """Laid over the work of a clerk, whose answers still go to the screen below."""
     shows_queue: ClassVar[bool] = False
 
     def __init__(self, host: Host) -> None:
@@ -78,8 +79,10 @@ class CounterScreen(Screen[None], inherit_bindings=False):
         if action is actions.LANGUAGE and not self.face.profile.draws_japanese:
             return "why.console"
         if self.host.services is None and action not in (
-            actions.HELP, actions.LANGUAGE, actions.LEAVE, actions.BACK, actions.YES,
+            actions.HELP, actions.LANGUAGE, actions.LEAVE, actions.BACK, actions.YES, actions.DOCTOR,
         ):  # fmt: skip
+            return "why.preparing"
+        if action is actions.DOCTOR and self.host.technician is None:
             return "why.preparing"
         return None
 
@@ -180,7 +183,9 @@ class CounterScreen(Screen[None], inherit_bindings=False):
         if not self.is_mounted or self._painted.get(part) == lines:
             return
         self._painted[part] = lines
-        self.query_one(f"#{part}", Static).update(self._content(part, lines), layout=False)
+        # None where this screen was closed a moment ago and a thread's answer came after that.
+        for static in self.query(f"#{part}").results(Static):
+            static.update(self._content(part, lines), layout=False)
 
     def _content(self, part: str, lines: list[Line]) -> Content:
         width = STAGE_WIDTH if part == "stage" else self._width
@@ -219,8 +224,6 @@ class CounterScreen(Screen[None], inherit_bindings=False):
     def _dead_key(self, key: str) -> str:
         if key in _QUIT_KEYS:
             return self.face.text("dead.quit")
-        if key in _DOCTOR_KEYS:
-            return self.face.text("dead.doctor")
         return self.face.text("dead.key", key=safe(actions.shown(key), 16))
 
     def do_help(self) -> None:
@@ -230,6 +233,10 @@ class CounterScreen(Screen[None], inherit_bindings=False):
     def do_language(self) -> None:
         """Change the language."""
         self.host.change_language()
+
+    def do_doctor(self) -> None:
+        """Examine the box; this screen stays as it is below."""
+        self.host.over(Place.DOCTOR)
 
     def demo_hands(self) -> tuple[Action, ...]:
         """The hands of a demo, for screens that take cards: cut or mend the line, open the tray."""

@@ -88,7 +88,7 @@ class CardScreen(CounterScreen):
 
     def offered(self) -> tuple[Action, ...]:
         """Export, read again."""
-        ends = (actions.BACK, actions.HELP, actions.LANGUAGE)
+        ends = (actions.BACK, actions.HELP, actions.LANGUAGE, actions.DOCTOR)
         return (actions.EXPORT, actions.AGAIN, *ends, *self.demo_hands())
 
     def stage(self) -> list[Line]:

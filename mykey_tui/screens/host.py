@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum, unique
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -11,10 +11,11 @@ from mykey_tui.card.connection import ReaderState
 from mykey_tui.domain.codes import Code
 from mykey_tui.flows.outcomes import IdentifiedCard, Status
 from mykey_tui.i18n.catalog import Catalog, CodeText
+from mykey_tui.screens.doctor_notes import DoctorNotes
 from mykey_tui.screens.profile import Render, RenderProfile
 
 if TYPE_CHECKING:
-    from mykey_tui.flows.services import Services
+    from mykey_tui.flows.services import Services, TechnicianPort
 
 T = TypeVar("T")
 
@@ -27,6 +28,9 @@ class Place(Enum):
     LINK = "link"
     QUEUE = "queue"
     CARD = "card"
+    DOCTOR = "doctor"
+    TAPS = "taps"
+    LIVE = "live"
 
 
 @unique
@@ -104,10 +108,34 @@ class Host(Protocol):
         """Whether the card that lies there should have been taken by now."""
         ...
 
+    @property
+    def notes(self) -> DoctorNotes:
+        """What the doctor's screens found since the start."""
+        ...
+
+    @property
+    def technician(self) -> TechnicianPort | None:
+        """What the doctor's screens ask; there also where the counter cannot start. None at first."""
+        ...
+
     def background(
         self, work: Callable[[], T], done: Callable[[T], None], failed: Callable[[Code], None]
     ) -> None:
         """Run `work` off the screen's thread; its result or failure code comes back on it."""
+        ...
+
+    def background_each(
+        self,
+        work: Callable[[], Iterator[T]],
+        each: Callable[[T], None],
+        done: Callable[[], None],
+        failed: Callable[[Code], None],
+    ) -> None:
+        """Run `work` off the screen's thread; what it yields comes back one by one."""
+        ...
+
+    def over(self, place: Place) -> None:
+        """Open one of the doctor's places over the present one, which stays as it is."""
         ...
 
     def go(self, place: Place, card: IdentifiedCard | None = None) -> None:

@@ -49,7 +49,7 @@ class LinkSteps(CounterScreen):
             first: tuple[Action, ...] = (actions.REGISTER, actions.AGAIN)
         else:
             first = (actions.ENTER,)
-        ends = (actions.BACK, actions.HELP, actions.LANGUAGE)
+        ends = (actions.BACK, actions.HELP, actions.LANGUAGE, actions.DOCTOR)
         return (*first, *ends, *self.demo_hands())
 
     def stage(self) -> list[Line]:
@@ -100,8 +100,12 @@ class LinkSteps(CounterScreen):
         services = self.host.services
         if services is None:
             return
+        if self.state.step in (Step.STORING, Step.DONE) and not self._is_final:
+            self._back_to_register()
         if self.state.step is Step.MY_CARD:
             services.desk.expect_lookup(handover=False)
+        elif self.state.step is Step.DONE:
+            services.desk.expect_lookup()
         elif self.state.step is Step.SERVICE_CARD:
             services.desk.expect_service_card()
         elif self.state.step is Step.REGISTER:
@@ -199,11 +203,18 @@ class LinkSteps(CounterScreen):
 
     def _after_answer(self) -> None:
         if self._may_be_tried_again:
-            self.state.outcome, self.state.step = None, Step.REGISTER
-            self._commit_when_taken = False
+            self._back_to_register()
             self.entered()
         else:
             self.host.back()
+
+    def _back_to_register(self) -> None:
+        self.state.outcome, self.state.step = None, Step.REGISTER
+        self.state.wanted = self._commit_when_taken = False
+
+    @property
+    def _is_final(self) -> bool:
+        return self.state.outcome is not None and not self._may_be_tried_again
 
     @property
     def _may_be_tried_again(self) -> bool:
@@ -219,4 +230,6 @@ class LinkSteps(CounterScreen):
         """While step 3 stores, Enter has nothing to do."""
         if action is actions.ENTER and self.state.step is Step.STORING:
             return "why.storing"
+        if action is actions.DOCTOR and self.state.reading:
+            return "why.reading"
         return super().why_not(action)

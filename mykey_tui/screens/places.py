@@ -25,6 +25,18 @@ def place_screen(place: Place, host: Host, card: IdentifiedCard | None) -> Count
             from mykey_tui.screens.card_view import CardScreen
 
             return CardScreen(host)
+        case Place.DOCTOR:
+            from mykey_tui.screens.doctor import DoctorScreen
+
+            return DoctorScreen(host)
+        case Place.TAPS:
+            from mykey_tui.screens.doctor_taps import TapsScreen
+
+            return TapsScreen(host)
+        case Place.LIVE:
+            from mykey_tui.screens.doctor_live import LiveScreen
+
+            return LiveScreen(host)
         case Place.RECEPTION:
             raise ValueError("the reception is never opened a second time")
         case _:

@@ -40,7 +40,7 @@ class QueueScreen(CounterScreen):
 
     def offered(self) -> tuple[Action, ...]:
         """Moving, sending, retrying; or what the row at hand leaves to choose."""
-        ends = (actions.BACK, actions.HELP, actions.LANGUAGE)
+        ends = (actions.BACK, actions.HELP, actions.LANGUAGE, actions.DOCTOR)
         item = self._open_item
         if item is None:
             return (

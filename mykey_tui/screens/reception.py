@@ -45,7 +45,7 @@ _TROUBLE = {
 }
 
 
-_ELSEWHERE = frozenset({actions.LINK, actions.QUEUE, actions.CARD, actions.TEST})
+_ELSEWHERE = frozenset({actions.LINK, actions.QUEUE, actions.CARD, actions.TEST, actions.DOCTOR})
 """Not while a card is read: its answer must be seen."""
 
 
@@ -64,7 +64,7 @@ class ReceptionScreen(CounterScreen):
         """All places, and in a demo the hands that lay cards and cut the line."""
         places = (actions.HELP, actions.LINK, actions.QUEUE, actions.CARD)
         hands = self.demo_hands()
-        ends = (actions.LANGUAGE, actions.LEAVE, actions.TEST)
+        ends = (actions.LANGUAGE, actions.DOCTOR, actions.LEAVE, actions.TEST)
         tour = (actions.TOUR,) if hands else ()
         return (*places, *hands, *ends, *tour, actions.ENTER, actions.BACK)
 

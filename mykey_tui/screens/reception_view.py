@@ -201,7 +201,13 @@ def said(stopped: Stopped, face: Face) -> list[Line]:
         (4, [centre(row) for row in wrap(text.say)]),
         (7, [centre(row, Role.STRONG) for row in wrap(text.next)]),
         (10, centre(face.text("reception.dup.last", last=last) if last else "")),
+        (12, centre(face.text("reception.doctor") if _is_of_the_reader(stopped.code) else "")),
     )
+
+
+def _is_of_the_reader(code: Code) -> bool:
+    """Whether the doctor can say more."""
+    return code.value.startswith("D-")
 
 
 def finished(linked: Linked, face: Face, *, card_lies: bool) -> list[Line]:

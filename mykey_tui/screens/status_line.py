@@ -121,4 +121,7 @@ def _revocation_part(status: Status, face: Face) -> Part:
 
 def _reader_part(reader: ReaderState, face: Face) -> Part:
     calm = reader in (ReaderState.READY, ReaderState.STARTING)
-    return face.text(f"status.reader.{reader.value}"), Role.PLAIN if calm else Role.WARN
+    words = face.text(f"status.reader.{reader.value}")
+    return (
+        (words, Role.PLAIN) if calm else (face.text("status.reader.doctor", words=words), Role.WARN)
+    )

@@ -90,7 +90,13 @@ def start() -> Start:
         ready: bool = True,
     ) -> AsyncIterator[Counter]:
         given = fakes or Fakes()
-        app = MyKeyApp(given.build, language=language, profile=profile, simulated=simulated)
+        app = MyKeyApp(
+            given.build,
+            language=language,
+            profile=profile,
+            simulated=simulated,
+            technician=lambda: given.technician,
+        )
         async with app.run_test(size=size) as pilot:
             counter = Counter(app, given, pilot)
             if ready:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from mykey_tui.card.connection import ReaderState
+from mykey_tui.card.live import SlotSeen, SlotsNow, SlotWord
+from mykey_tui.diagnostics.finding import Finding, Report, State
+from mykey_tui.diagnostics.layer import Layer
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import MalformedIdError, MyNumberTypedError
 from mykey_tui.domain.ids import CertificateRef, ServiceId, SubjectCn
@@ -27,7 +30,8 @@ from mykey_tui.flows.outcomes import (
     Status,
     Stopped,
 )
-from mykey_tui.flows.services import SampleCard, Services
+from mykey_tui.flows.services import SampleCard, Services, Trace
+from mykey_tui.flows.soak import ReaderInTest, SoakFigures
 
 CN = SubjectCn.parse("1C2410DF79DGEL" + "07202002B")
 SENT = HandOver(Code.HANDED_OVER, "file")
@@ -220,6 +224,105 @@ class FakeDemo:
         self.cut = cut
 
 
+HEALTHY = tuple(
+    Finding(layer, State.OK, facts=facts)
+    for layer, facts in {
+        Layer.USB: {"reader": "Sony RC-S300/S (054c:0dc8)"},
+        Layer.KERNEL: {"version": "1.5.2"},
+        Layer.DAEMON: {},
+        Layer.PERMISSION: {},
+        Layer.READER: {"reader": "SONY FeliCa RC-S300/S"},
+        Layer.CARD: {},
+        Layer.APPLICATION: {"label": "JPKIAPICCTOKEN2"},
+        Layer.CERTIFICATE: {},
+        Layer.TRUST: {"count": "3"},
+        Layer.CLOCK: {"seconds": "+0.3"},
+        Layer.STORE: {"rows": "1204"},
+        Layer.LINE: {"ms": "24"},
+        Layer.SERVER: {},
+        Layer.HANDOVER: {"kind": "file"},
+    }.items()
+)
+
+
+def fault(layer: Layer, code: Code, **facts: str) -> tuple[Finding, ...]:
+    """A report in which `layer` has a fault, and what it explains above it was not examined."""
+    above = (Layer.PERMISSION, Layer.READER, Layer.CARD, Layer.APPLICATION, Layer.CERTIFICATE)
+    order = list(Layer)
+    return tuple(
+        Finding(layer, State.FAULT, code, facts)
+        if finding.layer is layer
+        else Finding(finding.layer, State.SKIPPED, because=code)
+        if finding.layer in above and order.index(finding.layer) > order.index(layer)
+        else finding
+        for finding in HEALTHY
+    )
+
+
+STOPPED = fault(Layer.DAEMON, Code.READER_NO_SERVICE)
+SLOTS = SlotsNow(
+    ReaderState.READY,
+    (
+        SlotSeen(
+            "SONY FeliCa RC-S300/S", (SlotWord.CARD, SlotWord.IN_USE), "3B888001 ** (9 bytes)"
+        ),
+        SlotSeen("ACS ACR122U PICC Interface", (SlotWord.EMPTY,)),
+    ),
+)
+
+
+@dataclass
+class FakeTechnician:
+    """Finds what a test gives it, one finding after the other."""
+
+    findings: Sequence[Finding] = HEALTHY
+    slots: SlotsNow = SLOTS
+    asked: list[str] = field(default_factory=list)
+    lines: Sequence[str] = ()
+    traces: bool = False
+    evidence_error: Exception | None = None
+    written: list[tuple[Report | None, SoakFigures | None]] = field(default_factory=list)
+    holds_before: Layer | None = None
+    """The examination waits before this layer, until `goes_on` is set."""
+    goes_on: threading.Event = field(default_factory=threading.Event)
+    looks: int = 0
+
+    def examine(self) -> Iterator[Finding]:
+        self.asked.append("examine")
+        for finding in self.findings:
+            if finding.layer is self.holds_before:
+                self.goes_on.wait(10)
+            yield finding
+
+    def look(self, seconds: float) -> SlotsNow:
+        self.looks += 1
+        if self.looks > 1:
+            threading.Event().wait(0.1)
+        return self.slots
+
+    def expect_taps(self) -> None:
+        self.asked.append("taps")
+
+    def expect_nothing(self) -> None:
+        self.asked.append("nothing")
+
+    def set_trace(self, on: bool) -> None:  # as the port has it
+        self.traces = on
+
+    def trace(self) -> Trace:
+        return Trace(self.traces, self.lines)
+
+    def reader_in_test(self) -> ReaderInTest:
+        software = ("mykey-tui 0.1.0", "pcscd 1.9.9", "libccid 1.5.2")
+        return ReaderInTest("SONY FeliCa RC-S300/S", "054c:0dc8", software, "2026-11")
+
+    def write_evidence(self, report: Report | None, soak: SoakFigures | None) -> Path:
+        if self.evidence_error is not None:
+            raise self.evidence_error
+        self.written.append((report, soak))
+        return Path("/home/counter/evidence.txt")
+
+
 def _set_event() -> threading.Event:
     event = threading.Event()
     event.set()
@@ -233,6 +336,7 @@ class Fakes:
     desk: FakeDesk = field(default_factory=FakeDesk)
     counter: FakeCounter = field(default_factory=FakeCounter)
     demo: FakeDemo | None = None
+    technician: FakeTechnician = field(default_factory=FakeTechnician)
     start_error: Exception | None = None
     holds: threading.Event = field(default_factory=_set_event)
     """The services arrive when it is set."""

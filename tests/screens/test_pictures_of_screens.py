@@ -10,6 +10,8 @@ import pytest
 from textual.pilot import Pilot
 
 from mykey_tui.app import MyKeyApp
+from mykey_tui.card.connection import ReaderState
+from mykey_tui.diagnostics.layer import Layer
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.ids import ServiceId
 from mykey_tui.flows.desk_events import (
@@ -20,6 +22,7 @@ from mykey_tui.flows.desk_events import (
     LookedUp,
     ReadingStarted,
     ServiceCardSeen,
+    TapDone,
 )
 from mykey_tui.flows.outcomes import (
     LineState,
@@ -31,10 +34,22 @@ from mykey_tui.flows.outcomes import (
     Stopped,
     Unconfirmed,
 )
+from mykey_tui.flows.soak import Tap
 from mykey_tui.i18n.catalog import Language
 from mykey_tui.screens.profile import RICH, RenderProfile
 from tests.screens.conftest import CONSOLE, SIZE
-from tests.screens.fakes import DETAIL, QUEUE, STATUS, FakeDemo, Fakes, found, identified
+from tests.screens.fakes import (
+    DETAIL,
+    HEALTHY,
+    QUEUE,
+    STATUS,
+    STOPPED,
+    FakeDemo,
+    Fakes,
+    fault,
+    found,
+    identified,
+)
 
 Step = str | DeskEvent
 LOST_LINE = replace(
@@ -58,12 +73,23 @@ FIRST_LOAD = replace(
     age_code=Code.ROWS_LOADING,
     loading=Loading(45_000, 45),
 )
+NO_SERVICE = replace(STATUS, reader=ReaderState.NO_SERVICE, reader_name="")
 TROUBLE = replace(STATUS, line=LineState.BROKEN, line_code=Code.SERVER_BROKEN, attention=3)
 STUCK = replace(STATUS, waiting=1, unsent=2, attention=4, oldest_seconds=7200.0)
 OF_OLD_ROWS = {"hours": "30", "count": "12", "rows": "0"}
 NOT_LINKED: tuple[Step, ...] = (ReadingStarted(), LookedUp(NotLinked(identified())), CardTaken())
 STEP_TWO: tuple[Step, ...] = (*NOT_LINKED, "enter")
 NUMBER = ServiceId("2802121234")
+
+TAPPED: tuple[Step, ...] = (
+    *(TapDone(Tap(200.0 + n)) for n in range(20)),
+    TapDone(Tap(code=Code.CARD_REMOVED)),
+    TapDone(Tap(code=Code.CARD_MUTE)),
+)
+FINDINGS = {
+    "doctor-healthy": HEALTHY,
+    "doctor-long": fault(Layer.PERMISSION, Code.READER_DENIED),
+}
 
 SCREENS: dict[str, tuple[Step, ...]] = {
     "waiting": (),
@@ -95,12 +121,19 @@ SCREENS: dict[str, tuple[Step, ...]] = {
     ),
     "server-trouble": (),
     "card": ("f4", ReadingStarted(), CardShown(DETAIL)),
+    "doctor": ("f12",),
+    "doctor-healthy": ("f12",),
+    "doctor-long": ("f12",),
+    "taps": ("f12", "t", *TAPPED),
+    "live": ("f12", "l", "a", TapDone(Tap(212.0))),
     "help": ("f1",),
     "tray": ("f8",),
     "tour": ("f7",),
     "leave": ("f10",),
 }
 STATUSES = {
+    "doctor": NO_SERVICE,
+    "doctor-healthy": STATUS,
     "link": LOST_LINE,
     "queue": LOST_LINE,
     "conflict": STUCK,
@@ -120,9 +153,17 @@ FACES: dict[str, tuple[Language, RenderProfile]] = {
 def counter(face: str, screen: str) -> MyKeyApp:
     fakes = Fakes(demo=FakeDemo())
     fakes.counter.items = QUEUE
-    fakes.counter.now = STATUSES.get(screen.partition("-")[0], STATUS)
+    fakes.counter.now = STATUSES.get(screen) or STATUSES.get(screen.partition("-")[0], STATUS)
     language, profile = FACES[face]
-    return MyKeyApp(fakes.build, language=language, profile=profile, simulated=True)
+    if screen.startswith("doctor"):
+        fakes.technician.findings = FINDINGS.get(screen, STOPPED)
+    return MyKeyApp(
+        fakes.build,
+        language=language,
+        profile=profile,
+        simulated=True,
+        technician=lambda: fakes.technician,
+    )
 
 
 def walked(steps: tuple[Step, ...]) -> Callable[[Pilot[Any]], Awaitable[None]]:

@@ -1,0 +1,64 @@
+"""Readers, cards and trace as they are drawn."""
+
+from __future__ import annotations
+
+from mykey_tui.card.connection import ReaderState
+from mykey_tui.card.live import SlotSeen, SlotsNow
+from mykey_tui.domain.codes import Code
+from mykey_tui.domain.text import safe
+from mykey_tui.flows.services import Trace
+from mykey_tui.flows.soak import Tap
+from mykey_tui.screens.doctor_taps_view import last_tap
+from mykey_tui.screens.host import Face
+from mykey_tui.screens.layout import Line, Role, clipped, left, padded, rows
+
+SLOTS_SHOWN = 4
+_TRACE_ROW = 11
+_TRACE_SHOWN = 6
+_NAME_WIDTH = 46
+_WIDTH = 77
+_CODES = {
+    ReaderState.NO_READER: Code.READER_NONE,
+    ReaderState.NO_SERVICE: Code.READER_NO_SERVICE,
+    ReaderState.DENIED: Code.READER_DENIED,
+}
+
+
+def live_stage(now: SlotsNow | None, tap: Tap | None, trace: Trace, face: Face) -> list[Line]:
+    """Up to `SLOTS_SHOWN` readers, the last card's time, and the end of the trace."""
+    return rows(
+        (0, left(face.text("live.title"), Role.STRONG)),
+        (1, _slots(now, face)),
+        (9, left(last_tap(tap, face))),
+        (_TRACE_ROW - 1, _trace_head(trace, face)),
+        (_TRACE_ROW, [_trace_line(line) for line in trace.lines[-_TRACE_SHOWN:]]),
+    )
+
+
+def _slots(now: SlotsNow | None, face: Face) -> list[Line]:
+    if now is None:
+        return [left(face.text("live.looking"))]
+    if not now.slots:
+        code = _CODES.get(now.state, Code.READER_NONE)
+        return [left(f"{face.code(code).title}   {code.value}", Role.WARN)]
+    shown = [row for slot in now.slots[:SLOTS_SHOWN] for row in _slot(slot, face)]
+    more = len(now.slots) - SLOTS_SHOWN
+    if more > 0:
+        shown[-1] = left(face.text("live.more", count=more), Role.DIM, indent=4)
+    return shown
+
+
+def _slot(slot: SlotSeen, face: Face) -> list[Line]:
+    words = face.text("live.join").join(face.text(f"live.{word.value}") for word in slot.words)
+    name = padded(clipped(safe(slot.name, 64), _NAME_WIDTH - 2), _NAME_WIDTH)
+    atr = left(clipped(f"ATR {slot.atr}", _WIDTH - 2), Role.DIM, indent=4) if slot.atr else Line()
+    return [Line((("  ", Role.PLAIN), (name, Role.STRONG), (words, Role.PLAIN))), atr]
+
+
+def _trace_head(trace: Trace, face: Face) -> Line:
+    key = "live.trace.on" if trace.is_on else "live.trace.off"
+    return left(face.text(key), Role.STRONG if trace.is_on else Role.DIM)
+
+
+def _trace_line(line: str) -> Line:
+    return left(clipped(safe(line, 96), _WIDTH))
