@@ -16,6 +16,11 @@ USER = "nobody"
 _FOLDER = Path("/usr/lib/postgresql")
 
 
+def is_installed() -> bool:
+    """Whether a measurement that can do without may have it too."""
+    return any(_FOLDER.glob("*/bin/initdb"))
+
+
 def binaries() -> Path:
     """The folder of `initdb` and `pg_ctl`, of the newest version that is installed."""
     found = sorted(_FOLDER.glob("*/bin/initdb"), key=lambda path: float(path.parts[-3]))

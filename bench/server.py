@@ -13,15 +13,16 @@ from pathlib import Path
 from typing import Any
 
 
-def _server(database: Path, *arguments: str) -> list[str]:
-    return [sys.executable, "-m", "mykey_server", "--db", f"sqlite:///{database}", *arguments]
+def _server(database: Path | str, *arguments: str) -> list[str]:
+    """`database` is a file, or the URL of a database on PostgreSQL."""
+    return [sys.executable, "-m", "mykey_server", "--db", str(database), *arguments]
 
 
 def _environment() -> dict[str, str]:
     return dict(os.environ) | {"PYTHONPATH": "server"}
 
 
-def operator(database: Path, *arguments: str) -> Any:  # noqa: ANN401  # whatever JSON it prints
+def operator(database: Path | str, *arguments: str) -> Any:  # noqa: ANN401  # whatever JSON it prints
     done = subprocess.run(
         _server(database, *arguments), check=True, capture_output=True, env=_environment()
     )
@@ -29,7 +30,7 @@ def operator(database: Path, *arguments: str) -> Any:  # noqa: ANN401  # whateve
 
 
 @contextmanager
-def serving(database: Path) -> Iterator[str]:
+def serving(database: Path | str) -> Iterator[str]:
     process = subprocess.Popen(
         _server(database, "serve", "--listen", "127.0.0.1:0"),
         stdout=subprocess.PIPE,
