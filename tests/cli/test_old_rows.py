@@ -108,3 +108,20 @@ def test_a_look_up_that_asks_first_answers_without_a_line(
     site.stop()
     asked = said("lookup", "--online", *where).json
     assert (asked["result"], asked["source"]) == ("found", "cache")
+
+
+def test_a_counter_that_was_retired_meanwhile_hands_nothing_over(
+    said: Any, linked: Any, site: Any, tmp_path: Path
+) -> None:
+    home, where = linked
+    with closing(CounterStore.open(Home(home))) as store:
+        device_id = str(store.identity.device_id)
+    site.operator("terminal", "revoke", device_id)
+    asked = said("lookup", "--online", *where)
+    assert (asked.exit_code, asked.json["result"], asked.json["code"]) == (
+        3,
+        "unreadable",
+        "K-NONE",
+    )
+    assert till(tmp_path) == 0
+    assert not (home / "counter.db").exists()
