@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from fastapi import FastAPI
@@ -54,7 +55,8 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
     app.include_router(device.routes(core))
     app.include_router(sync.routes(core))
     _refuse_politely(app, core)
-    app.openapi = lambda: _document(app)  # type: ignore[method-assign]
+    # Anybody may ask for it, unsigned, and making it takes as long as a hundred polls.
+    app.openapi = cache(lambda: _document(app))  # type: ignore[method-assign]
     app.add_middleware(_Outermost, core=core)
     return app
 

@@ -13,7 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import mykey_server.app
 from mykey_server.app import create_app
+from mykey_server.routes.described import schemas
 from mykey_server.settings import Settings
 from mykey_tui.wire.messages import BODY_BYTES_MAX, JSON, MSGPACK, PUSH_ITEMS_MAX, Problem
 from tests.server.conftest import ORIGIN, Counter, Server, TestClock
@@ -137,6 +139,21 @@ async def test_what_does_not_exist_is_refused_in_one_form(
 ) -> None:
     answer = await server.http.request(method, path)
     assert (answer.status_code, problem(answer)) == (404, "not-found")
+
+
+async def test_who_asks_for_the_document_again_and_again_makes_no_work(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[object] = []
+
+    def counted() -> dict[str, object]:
+        made.append(1)
+        return schemas()
+
+    monkeypatch.setattr(mykey_server.app, "schemas", counted)
+    answers = [await server.http.get("/openapi.json") for _ in range(3)]
+    assert {answer.status_code for answer in answers} == {200}
+    assert len(made) == 1
 
 
 @pytest.mark.parametrize("path", ["/v1/hello", "/v1/heads?scope=A-1", "/v1/log/e/A-1/0"])
