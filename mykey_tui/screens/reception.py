@@ -19,7 +19,7 @@ from mykey_tui.flows.desk_events import (
     ServiceCardSeen,
     TapDone,
 )
-from mykey_tui.flows.outcomes import HandOver, NotLinked, Stopped, Unconfirmed
+from mykey_tui.flows.outcomes import HandOver, NotLinked, PinWanted, Stopped, Unconfirmed
 from mykey_tui.screens import actions
 from mykey_tui.screens.actions import Action
 from mykey_tui.screens.base import CounterScreen
@@ -105,7 +105,7 @@ class ReceptionScreen(CounterScreen):
                 self._show(Reading())
                 self._deadline.start()
             case LookedUp(outcome) | LinkFinished(outcome):
-                self._show(outcome)
+                self._show(Stopped(Code.PIN_NEEDED) if isinstance(outcome, PinWanted) else outcome)
             case CardTaken():
                 if isinstance(self.shown, Reading):
                     self._show(Stopped(Code.CARD_REMOVED))
