@@ -173,6 +173,7 @@ class _Opened:
     def _read(self) -> _Counter | StoreError:
         try:
             with closing(CounterStore.open(self._home)) as store:
+                store.check()
                 return _Counter(store.identity, store.freshness())
         except StoreError as error:
             return error

@@ -41,6 +41,6 @@ def _mode_in_the_way(path: Path) -> str:
         except OSError:
             continue
         needed = os.X_OK if stat.S_ISDIR(mode) else os.W_OK
-        if not os.access(place, needed):
+        if not os.access(place, needed, effective_ids=True):
             return f"{stat.S_IMODE(mode):04o}"
     return "?"

@@ -139,3 +139,14 @@ class CounterStore(Queueing, Pulling, Loading, Suspending, Numbering, AgeingStor
         """Whose service ID this is, as far as this counter knows."""
         with reading(self._engine) as connection:
             return links.find_token(connection, service_id)
+
+    def check(self) -> None:
+        """Read every page of the file, as one consistent view: each has a MAC and its place.
+
+        Raises:
+            StoreError: STORE_CORRUPT where a page is damaged or stands in the wrong place.
+        """
+        with reading(self._engine) as connection:
+            answers = connection.exec_driver_sql("PRAGMA quick_check(1)").fetchall()
+        if [tuple(answer) for answer in answers] != [("ok",)]:
+            raise StoreError(Code.STORE_CORRUPT)

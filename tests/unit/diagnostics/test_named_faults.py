@@ -86,7 +86,9 @@ def exit_of(fault: Injected) -> int:
 
 
 def test_the_manuals_table_of_faults_is_this_one() -> None:
-    rows = re.findall(r"^\| ((?:card \d|B ).*) \|$", MANUAL.read_text(encoding="utf-8"), re.MULTILINE)
+    rows = re.findall(
+        r"^\| ((?:card \d|B ).*) \|$", MANUAL.read_text(encoding="utf-8"), re.MULTILINE
+    )
     in_the_manual = [tuple(cell.strip(" `") for cell in row.split(" | ")) for row in rows]
     assert in_the_manual == [
         (f.row, f.sign, f.layer.value, f.code.value, f.state.value, str(exit_of(f)))

@@ -1,0 +1,209 @@
+"""Reading a machine's files: bounds, hostile content, and what the kernel refuses."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from mykey_tui.diagnostics.box import read_box
+from mykey_tui.diagnostics.drivers import PLIST_BYTES_MAX, driver_in
+from mykey_tui.diagnostics.facts import BoxFacts, Reach
+from mykey_tui.diagnostics.files import read_head
+from mykey_tui.diagnostics.journal import SECONDS, read_journal
+from mykey_tui.diagnostics.service_socket import reach_of
+from tests.unit.diagnostics.box import Box, debian_12
+
+
+def test_a_machine_with_nothing_on_it_reads_as_such(tmp_path: Path) -> None:
+    assert read_box(tmp_path) == BoxFacts()
+
+
+def test_a_whole_machine_is_read(box: Box) -> None:
+    debian_12(box)
+    box.polkit(rule=True)
+    box.hidepid()
+    box.container()
+    box.libacsccid()
+    box.process(12, "scdaemon")
+    box.process(13, "bash")
+    facts = read_box(box.root)
+    (device,) = facts.usb
+    assert (device.usb_id, device.product, device.is_ccid) == ("054c:0dc8", "RC-S300/S", True)
+    assert device.power_control == "auto"
+    assert facts.socket is Reach.OPEN
+    assert facts.services == ("/run/pcscd/pcscd.comm",)
+    assert facts.libccid is not None and facts.libccid.version == "1.5.2"
+    assert "054c:0dc8" in facts.libccid.usb_ids
+    assert facts.libacsccid is not None
+    assert facts.asks_polkit and facts.has_polkit_rule
+    assert facts.hides_processes and facts.is_container and facts.has_pcscd
+    assert facts.distribution == "debian"
+    assert facts.holders == ("scdaemon",)
+
+
+def test_the_machine_that_runs_this_test_is_read_soon_and_without_harm() -> None:
+    begun = time.monotonic()
+    facts = read_box(Path("/"))
+    assert time.monotonic() - begun < 1.0
+    assert isinstance(facts, BoxFacts)
+
+
+def test_a_device_that_names_itself_with_escape_sequences_is_cleaned(box: Box) -> None:
+    box.usb("1234:abcd", "\x1b[2J\u202eReader" + "x" * 5000)
+    (device,) = read_box(box.root).usb
+    assert "\x1b" not in device.product
+    assert "\u202e" not in device.product
+    assert len(device.product) <= 48
+
+
+def test_ids_that_are_no_numbers_are_no_device(box: Box) -> None:
+    box.usb("05;c:0d$8", "reader")
+    assert read_box(box.root).usb == ()
+
+
+def test_a_device_of_no_interest_is_left_out(box: Box) -> None:
+    box.usb("046d:c31c", "Keyboard", ccid=False)
+    assert read_box(box.root).usb == ()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"not a list",
+        b"<?xml version='1.0'?><plist><array/></plist>",
+        b"bplist00" + b"\xff" * 64,
+        b"<plist><dict><key>ifdVendorID</key><integer>1</integer></dict></plist>",
+        b"<!DOCTYPE plist [<!ENTITY a 'b'>]><plist><string>&a;</string></plist>",
+        b" " * (PLIST_BYTES_MAX + 1),
+        b"<plist>" + b"<array>" * 5000,
+    ],
+)
+def test_a_drivers_list_that_is_none_raises_nothing(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "Info.plist"
+    path.write_bytes(content)
+    driver = driver_in([path])
+    assert driver is None or driver.usb_ids == frozenset()
+
+
+def test_the_first_readable_list_counts(tmp_path: Path) -> None:
+    good = Path("/etc/libccid_Info.plist")
+    if not good.exists():
+        pytest.skip("libccid is not installed here")
+    driver = driver_in([tmp_path / "none", good])
+    assert driver is not None
+    assert len(driver.usb_ids) > 100
+    assert driver.version
+
+
+def test_a_pipe_in_the_place_of_a_file_holds_nobody_up(tmp_path: Path) -> None:
+    pipe = tmp_path / "modules"
+    os.mkfifo(pipe)
+    begun = time.monotonic()
+    assert read_head(pipe) == ""
+    assert time.monotonic() - begun < 0.5
+
+
+def test_a_file_is_read_no_further_than_its_bound(tmp_path: Path) -> None:
+    path = tmp_path / "modules"
+    path.write_text("x" * 1000)
+    assert read_head(path, 100) == "x" * 100
+
+
+def test_a_file_of_the_kernels_is_read_in_all_its_pages() -> None:
+    whole = Path("/proc/self/maps")
+    assert len(read_head(whole, 10**6)) > 4096, "the canary: more than one page"
+
+
+# The service's socket ---------------------------------------------------------------------------
+
+
+def test_the_socket_is_told_missing_refused_and_open(box: Box) -> None:
+    assert reach_of(box.socket_path) == (Reach.MISSING, "")
+    box.stale_socket()
+    assert reach_of(box.socket_path) == (Reach.REFUSED, "")
+    box.socket_path.unlink()
+    box.listen()
+    assert reach_of(box.socket_path) == (Reach.OPEN, "")
+
+
+NOBODY = 65534
+
+
+@contextmanager
+def as_an_ordinary_user() -> Iterator[None]:
+    """Root may open everything; for the time of the question we are nobody then."""
+    was_root = os.geteuid() == 0
+    if was_root:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        if was_root:
+            os.seteuid(0)
+
+
+@pytest.mark.parametrize("place", ["run/pcscd/pcscd.comm", "run/pcscd"])
+def test_a_socket_that_its_mode_closes_is_denied(place: str, box: Box) -> None:
+    box.listen()
+    box.root.parent.chmod(0o755)
+    assert reach_of(box.socket_path) == (Reach.OPEN, ""), "the canary"
+    (box.root / place).chmod(0o000)
+    with as_an_ordinary_user():
+        denied = reach_of(box.socket_path)
+    (box.root / place).chmod(0o700)
+    assert denied == (Reach.DENIED, "0000")
+
+
+def test_one_service_that_is_reached_in_two_ways_counts_once(box: Box) -> None:
+    box.listen()
+    alias = box.root / "var/snap/pcsc/common"
+    alias.mkdir(parents=True)
+    (alias / "pcscd.comm").symlink_to(box.socket_path)
+    assert len(read_box(box.root).services) == 1
+
+
+# The journal -----------------------------------------------------------------------------------
+
+
+def program(text: str) -> tuple[str, ...]:
+    return (sys.executable, "-c", text)
+
+
+def test_a_journal_is_read_for_its_signs_alone() -> None:
+    facts = read_journal(
+        program("print('Process 2605 (user: 1000) is NOT authorized for action: access_pcsc')")
+    )
+    assert facts is not None
+    assert facts.denied
+    assert "1000" not in repr(facts)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "import sys; print('x'); sys.exit(1)", "import time; time.sleep(30)"]
+)
+def test_a_journal_that_says_nothing_fails_or_hangs_is_no_evidence(text: str) -> None:
+    begun = time.monotonic()
+    assert read_journal(program(text)) is None
+    assert time.monotonic() - begun < SECONDS + 1.0
+
+
+def test_a_host_without_a_journal_is_no_evidence() -> None:
+    assert read_journal(("no-such-program",)) is None
+
+
+def test_the_real_journal_may_be_asked() -> None:
+    try:
+        subprocess.run(["journalctl", "--version"], check=True, capture_output=True)
+    except OSError:
+        pytest.skip("journalctl is not installed here")
+    begun = time.monotonic()
+    read_journal()
+    assert time.monotonic() - begun < SECONDS + 0.5
