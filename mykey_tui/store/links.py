@@ -14,7 +14,7 @@ from mykey_tui.domain.digest import DIGEST_LENGTH, weigh, weight
 from mykey_tui.domain.ids import Binding, LookupToken, ServiceId
 from mykey_tui.domain.link import LinkStatus
 from mykey_tui.store import columns
-from mykey_tui.store.columns import Columns, How, Rows
+from mykey_tui.store.columns import Columns, Rows
 from mykey_tui.wire.messages import BUCKETS, Row
 
 # The widest form of a service ID (`domain.service_id`). Rows are held against this and not against
@@ -26,7 +26,8 @@ _RENEWED = LinkStatus.RENEWED.value
 _STATUS_LIVE = frozenset(status.value for status in LinkStatus) - {_REMOVED}
 
 _CHUNK_ROWS = 200
-"""Rows of one query: a query for each row takes a quarter longer for a large page."""
+"""Rows that are changed together: one by one takes a quarter longer, and all at once would outgrow
+the page cache, so that each page were decrypted twice."""
 
 _COLUMNS = "token, binding, service_id, status, seq"
 
@@ -174,7 +175,8 @@ def put_new(
     """
     live = [row for row in rows if row[3] != _REMOVED]
     connection.exec_driver_sql("SAVEPOINT first_load")
-    if _insert(connection, "INSERT OR IGNORE", into, live) == len(live):
+    inserted = columns.insert(connection, "INSERT OR IGNORE", into, columns.of_rows(live))
+    if inserted == len(live):
         tally.rows += len(live)
         tally.digest = (tally.digest + weigh(key, live)) % _MODULUS
     else:
@@ -192,7 +194,17 @@ def put(
     *,
     into: Rows = "link",
 ) -> None:
-    """Take rows in, at most one for each token; an older seq never overwrites a newer one."""
+    """Take sorted rows in, one for each token at most; an older seq never overwrites a newer one.
+
+    Some at a time: so a page that is decrypted to be read is still there to be written.
+    """
+    for start in range(0, len(rows), _CHUNK_ROWS):
+        _put_some(connection, key, tally, rows[start : start + _CHUNK_ROWS], into)
+
+
+def _put_some(
+    connection: Connection, key: bytes, tally: Tally, rows: Sequence[Row], into: Rows
+) -> None:
     old = _rows_of(connection, [row[0] for row in rows], into)
     news = [row for row in rows if row[0] not in old or old[row[0]][4] <= row[4]]
     gone = [(row[0],) for row in news if row[3] == _REMOVED and row[0] in old]
@@ -200,7 +212,7 @@ def put(
     replaced = [old[row[0]] for row in news if row[0] in old]
     if gone:
         connection.exec_driver_sql(f"DELETE FROM {into} WHERE token = ?", gone)  # noqa: S608  # ours
-    _insert(connection, "INSERT OR REPLACE", into, live)
+    columns.insert(connection, "INSERT OR REPLACE", into, columns.of_rows(live))
     tally.rows += len(live) - len(replaced)
     change = weigh(key, live) - weigh(key, replaced)
     tally.digest = (tally.digest + change) % _MODULUS
@@ -250,17 +262,8 @@ def _row(found: Any) -> Row:  # noqa: ANN401  # a driver's row, of the columns b
     return token, binding, service_id, status, seq
 
 
-def _insert(connection: Connection, how: How, into: Rows, rows: Sequence[Row]) -> int:
-    return columns.insert(connection, how, into, columns.of_rows(rows)) if rows else 0
-
-
 def _rows_of(connection: Connection, tokens: Sequence[bytes], of: Rows) -> dict[bytes, Row]:
-    found: dict[bytes, Row] = {}
-    for start in range(0, len(tokens), _CHUNK_ROWS):
-        part = tokens[start : start + _CHUNK_ROWS]
-        marks = ",".join("?" * len(part))
-        statement = f"SELECT {_COLUMNS} FROM {of} WHERE token IN ({marks})"  # noqa: S608  # ours
-        for found_row in connection.exec_driver_sql(statement, tuple(part)):
-            row = _row(found_row)
-            found[row[0]] = row
-    return found
+    marks = ",".join("?" * len(tokens))
+    statement = f"SELECT {_COLUMNS} FROM {of} WHERE token IN ({marks})"  # noqa: S608  # ours
+    found = map(_row, connection.exec_driver_sql(statement, tuple(tokens)))
+    return {row[0]: row for row in found}
