@@ -50,10 +50,11 @@ _CONTAINER_SIGNS = (
 )
 _FAMILIES = ("debian", "ubuntu", "fedora", "rhel", "arch", "suse")
 _HOLDERS = (
-    "scdaemon", "firefox", "firefox-bin", "firefox-esr", "chrome", "chromium", "msedge", "brave",
-    "pcsc_scan", "opensc-tool", "pkcs11-tool", "pkcs15-tool", "ykman", "MPAService",
+    "scdaemon", "firefox", "firefox-bin", "firefox-esr", "chrome", "chromium", "chromium-browse", "msedge", "brave",
+    "pcsc_scan", "opensc-tool", "pkcs11-tool", "pkcs15-tool", "ykman",
 )  # fmt: skip
-"""Programs known to take a reader for themselves: GnuPG, browsers with a card module, tools."""
+"""Programs known to take a reader for themselves: GnuPG, browsers with a card module, tools. The kernel
+cuts a name to 15 characters."""
 
 _CCID_CLASS = "0b"
 _USB_ID = re.compile(r"[0-9a-f]{4}")

@@ -58,10 +58,13 @@ def reader_without_any_driver(known: Known) -> Finding | None:
 
 
 def reader_falls_asleep(known: Known) -> Finding | None:
-    """Row 7: may be put to sleep, and the service has lost it on USB within the hour."""
-    if known.box is None or not (known.journal or _NO_JOURNAL).usb_errors:
+    """Row 7: may be put to sleep, the service has lost it on USB within the hour, and has none now.
+
+    A reader that works is no evidence: whoever pulls a cable leaves the same words in the journal.
+    """
+    if not (known.journal or _NO_JOURNAL).usb_errors:
         return None
-    for device in usable_devices(known.box):
+    for device in _waiting_devices(known):
         if device.power_control == "auto":
             facts = {"reader": name_of(device), "usb_id": device.usb_id}
             return Finding(Layer.USB, State.FAULT, Code.USB_POWER, facts)
@@ -74,10 +77,8 @@ def kernel_holds_the_reader(known: Known) -> Finding | None:
         row = known_reader(device.usb_id)
         if row is None or known.box is None:
             continue
-        taking = {*known.box.modules, *device.kernel_drivers}
-        module = next((name for name in row.kernel_modules if name in taking), None)
-        if module is not None:
-            facts = {"reader": name_of(device), "module": module}
+        if row.kernel_driver in known.box.modules | set(device.kernel_drivers):
+            facts = {"reader": name_of(device), "module": row.kernel_driver}
             return Finding(Layer.KERNEL, State.FAULT, Code.KERNEL_NFC, facts)
     return None
 
@@ -98,7 +99,10 @@ def driver_too_old(known: Known) -> Finding | None:
     """Row 4: a reader that only newer versions of libccid list."""
     for device in _unlisted_devices(known):
         row = known_reader(device.usb_id)
-        if row is not None and row.libccid_min and known.box is not None:
+        libccid = known.box.libccid if known.box is not None else None
+        if row is None or libccid is None or known.box is None or not row.libccid_min:
+            continue
+        if _numbers(libccid.version) < _numbers(row.libccid_min):
             return _driver_finding(Code.CCID_OLD, device, known.box, needed=row.libccid_min)
     return None
 
@@ -255,6 +259,16 @@ def _unlisted_devices(known: Known) -> tuple[UsbDevice, ...]:
 
 def _is_listed(device: UsbDevice, drivers: list[Driver]) -> bool:
     return any(device.usb_id in driver.usb_ids for driver in drivers)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """`1.5.2` as numbers to compare; what is none counts as older than everything."""
+    parts = version.split(".")
+    return tuple(int(part) for part in parts) if all(map(_is_number, parts)) else ()
+
+
+def _is_number(part: str) -> bool:
+    return part.isascii() and part.isdigit() and len(part) < 10  # no such version
 
 
 def _driver_finding(code: Code, device: UsbDevice, box: BoxFacts, *, needed: str = "") -> Finding:

@@ -17,8 +17,17 @@ SILENT_SECONDS = 30.0
 """The watcher looks at least every few seconds; silent for longer, it hangs."""
 
 READER_TROUBLE = frozenset(
-    {Code.READER_LOST, Code.READER_HUNG, Code.READER_SHORT, Code.READER_SIMULATED}
+    {
+        Code.READER_LOST,
+        Code.READER_NONE,
+        Code.READER_HUNG,
+        Code.READER_SHORT,
+        Code.READER_SIMULATED,
+        Code.READER_NO_SERVICE,
+        Code.READER_DENIED,
+    }
 )
+"""The last two too: a service that was there at first, and went away in the middle."""
 CARD_TROUBLE = frozenset(
     {
         Code.CARD_MUTE,
@@ -76,21 +85,16 @@ def reader_not_listed(known: Known) -> Finding | None:
     return Finding(Layer.READER, State.FAULT, Code.READER_UNSEEN, facts)
 
 
-def no_reader_at_all(known: Known) -> Finding | None:
-    """The service has no reader, and the machine's files could not be read to say why."""
-    if known.has_reader:
-        return None
-    return Finding(Layer.READER, State.FAULT, Code.READER_NONE)
-
-
 def reader_held(known: Known) -> Finding | None:
     """Row 12 and Annex B "busy", with the names of programs known to do it."""
-    waits = known.reader.stage is Stage.CARD and not known.reader.ended
     holders = known.box.holders if known.box is not None else ()
-    if known.reader.trouble is not Code.READER_BUSY and not (waits and holders):
-        return None
     facts = {"programs": ", ".join(holders)} if holders else {}
-    return Finding(Layer.READER, State.FAULT, Code.READER_BUSY, facts)
+    if known.reader.trouble is Code.READER_BUSY:
+        return Finding(Layer.READER, State.FAULT, Code.READER_BUSY, facts)
+    if holders and known.reader.stage is Stage.CARD and not known.reader.ended:
+        # Queueing behind somebody's transaction looks like this, and so does a card that hangs.
+        return Finding(Layer.READER, State.UNKNOWN, Code.READER_BUSY, facts)
+    return None
 
 
 def reader_in_trouble(known: Known) -> Finding | None:
@@ -159,7 +163,6 @@ RULES: Mapping[Layer, tuple[Rule, ...]] = {
     Layer.READER: (
         watcher_silent,
         reader_not_listed,
-        no_reader_at_all,
         reader_held,
         reader_in_trouble,
         reader_slow,

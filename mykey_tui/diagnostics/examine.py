@@ -20,6 +20,7 @@ from mykey_tui.diagnostics.facts import (
     JournalFacts,
     LineFacts,
     ReaderFacts,
+    Stage,
     StoreFacts,
     TrustFacts,
 )
@@ -88,7 +89,8 @@ class _Looks:
 
     def known(self, layer: Layer) -> Known:
         """What `layer` is judged from, waited for."""
-        reader = self.reader.result()
+        early = layer in MACHINE_LAYERS
+        reader = self.reader.result(_is_listed if early else None)
         if self.reader.failure:
             # It did not hang; where it stood when it failed says nothing.
             reader = replace(reader, ended=True, trouble=Code.CHECK_UNKNOWN)
@@ -141,6 +143,11 @@ def _finding(
         if finding is not None:
             return finding
     return Finding(layer, State.OK, facts=healthy_facts(layer, known))
+
+
+def _is_listed(reader: ReaderFacts) -> bool:
+    """Whether it is known which readers there are. The machine's layers need not wait for a card."""
+    return reader.ended or reader.stage is not Stage.SERVICE
 
 
 def _once(read: Callable[[], T], seconds: float) -> Look[T | None]:

@@ -19,16 +19,16 @@ class KnownReader:
     """Where the row is from; the short references are those of the projects' trackers."""
     is_ccid: bool = True
     """False: its maker's own protocol, and no PC/SC driver anywhere."""
-    kernel_modules: tuple[str, ...] = ()
-    """Kernel drivers that take it away from PC/SC, with those that they pull in behind them."""
+    kernel_driver: str = ""
+    """The module of Linux that takes it away from PC/SC. Keeping that one away is enough."""
     libccid_min: str = ""
     """The first libccid that lists it."""
     has_own_driver: bool = False
     """libacsccid serves it where libccid does not."""
 
 
-_PN533 = ("pn533_usb", "pn533", "nfc")
-_PORT100 = ("port100", "nfc_digital", "nfc")
+_PN533 = "pn533_usb"
+_PORT100 = "port100"
 _RC_S380 = "PCSC#86, libnfc#302, nfcpy#240; drivers/nfc/port100.c of Linux"
 _RC_S300 = "CCID readers/supported_readers.txt: since libccid 1.4.35 (2021-07)"
 _ACS = "acsccid#23, pyscard#94; libccid's list for the versions that have it"
@@ -49,7 +49,7 @@ KNOWN_READERS = (
     KnownReader("072f:2224", "ACS ACR1281U", _ACS, has_own_driver=True),
 )
 
-NFC_MODULES = frozenset(module for row in KNOWN_READERS for module in row.kernel_modules)
+NFC_MODULES = frozenset(row.kernel_driver for row in KNOWN_READERS if row.kernel_driver)
 """The only modules that are looked for in the kernel's list."""
 
 _BY_USB_ID = {row.usb_id: row for row in KNOWN_READERS}

@@ -136,8 +136,6 @@ class _Reading:
 
     def end(self, code: Code) -> None:
         """The reading ended with `code`."""
-        if code is Code.READER_NO_SERVICE:
-            self._facts = replace(self._facts, state=ReaderState.NO_SERVICE)
         slow_ms = self._card.slow_ms if self._card is not None else 0
         self._step(ended=True, trouble=code, slow_ms=slow_ms)
 

@@ -198,7 +198,7 @@ INJECTED = (
             _service,
             lambda box: box.libccid(),
             lambda box: box.usb("072f:2200", "ACR122U"),
-            lambda box: box.modules("pn533_usb", "pn533", "nfc"),
+            lambda box: box.modules("nfc", "pn533", "pn533_usb"),
         ),
         command="blacklist pn533_usb",
         skipped=READING,

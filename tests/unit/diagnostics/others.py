@@ -61,12 +61,6 @@ OTHERS = (
         known(box=BoxFacts(socket=Reach.OPEN), reader=QUIET),
     ),
     Other(
-        card_rules.no_reader_at_all,
-        known(reader=QUIET),
-        Code.READER_NONE,
-        known(),
-    ),
-    Other(
         card_rules.card_hangs,
         known(reader=ReaderFacts(state=ReaderState.READY, stage=Stage.APPLICATION)),
         Code.CARD_SLOW,

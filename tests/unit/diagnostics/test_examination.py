@@ -18,17 +18,24 @@ from mykey_tui.diagnostics.finding import HEALTHY, Finding, State
 from mykey_tui.diagnostics.layer import Layer
 from mykey_tui.diagnostics.sources import Sources
 from mykey_tui.domain.codes import Code
+from mykey_tui.domain.errors import ReaderError
 from mykey_tui.reader.emulator import EmulatedReader
 from tests.unit.diagnostics.box import Box, debian_12, ubuntu_with_polkit
-from tests.unit.diagnostics.faults import CN, ENDS, NOW, good_card
+from tests.unit.diagnostics.faults import CN, ENDS, NOW, USB_ERRORS, good_card
 from tests.unit.diagnostics.others import OTHERS, Other
-from tests.unit.diagnostics.readers import OverWire, in_state
+from tests.unit.diagnostics.readers import OverWire, in_state, with_card_that
 
 Make = Callable[..., Sources]
 
 
 def by_layer(sources: Sources) -> dict[Layer, Finding]:
     return {finding.layer: finding for finding in examine(sources)}
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("BOX", "JOURNAL", "READER", "COUNTER", "LINE"):
+        monkeypatch.setattr(examination, f"{name}_SECONDS", 0.3)
 
 
 def _serial_reader(box: Box) -> None:
@@ -62,6 +69,85 @@ def test_a_healthy_box_has_no_finding(
     assert {finding.state for finding in found.findings} == {State.OK}
     assert found.worst is None
     assert found.exit_code == HEALTHY
+
+
+def test_a_cable_that_was_pulled_an_hour_ago_is_no_fault_now(box: Box, sources: Make) -> None:
+    debian_12(box)
+    found = report(sources(lambda: OverWire(good_card()), journal=USB_ERRORS))
+    assert found.exit_code == HEALTHY
+    assert {finding.state for finding in found.findings} == {State.OK}
+
+
+def test_the_machines_layers_are_told_while_the_card_is_still_being_read(
+    box: Box, sources: Make
+) -> None:
+    debian_12(box)
+    card_may_answer = Event()
+
+    def slow(tell: Callable[[ReaderFacts], None]) -> None:
+        facts = ReaderFacts(Stage.CARD, state=ReaderState.READY, reader="R", card_laid=True)
+        tell(facts)
+        card_may_answer.wait(10)
+        tell(replace(facts, stage=Stage.DONE, ended=True))
+
+    findings = examine(replace(sources(lambda: OverWire(None)), reader=slow))
+    told = [next(findings) for _ in range(4)]
+    assert not card_may_answer.is_set()
+    assert {finding.state for finding in told} == {State.OK}
+    card_may_answer.set()
+    assert {finding.state for finding in findings} == {State.OK}
+
+
+def test_a_service_that_dies_under_the_reading_is_named(box: Box, sources: Make) -> None:
+    debian_12(box)
+    gone = ReaderError(Code.READER_NO_SERVICE, "PC/SC 8010001E")
+    found = report(sources(lambda: with_card_that(gone)))
+    assert found.worst is not None
+    assert (found.worst.layer, found.worst.code) == (Layer.READER, Code.READER_NO_SERVICE)
+
+
+@pytest.mark.usefixtures("quick")
+def test_waiting_behind_a_known_program_is_told_as_not_certain(box: Box, sources: Make) -> None:
+    debian_12(box)
+    box.process(99, "scdaemon")
+    for_ever = Event()
+
+    def queueing(tell: Callable[[ReaderFacts], None]) -> None:
+        tell(ReaderFacts(Stage.CARD, state=ReaderState.READY, reader="R", card_laid=True))
+        for_ever.wait(30)
+
+    found = by_layer(replace(sources(lambda: OverWire(None)), reader=queueing))
+    for_ever.set()
+    busy = found[Layer.READER]
+    assert (busy.state, busy.code) == (State.UNKNOWN, Code.READER_BUSY)
+    assert busy.facts == {"programs": "scdaemon"}
+
+
+def test_an_nfc_module_that_takes_no_reader_is_not_accused(box: Box, sources: Make) -> None:
+    """`nfc` alone is there for some other chip of the machine."""
+    debian_12(box)
+    box.modules("nfc", "pn533", "port100")
+    found = by_layer(sources(lambda: in_state(ReaderState.NO_READER)))
+    assert found[Layer.KERNEL].state is State.OK
+    assert found[Layer.READER].code is Code.READER_UNSEEN
+
+
+@pytest.mark.parametrize(
+    ("version", "code"),
+    [
+        ("1.4.34", Code.CCID_OLD),
+        ("", Code.CCID_OLD),
+        ("1.4.35", Code.CCID_UNLISTED),
+        ("1.10.0", Code.CCID_UNLISTED),
+    ],
+)
+def test_a_driver_is_called_old_only_when_it_is(
+    version: str, code: Code, box: Box, sources: Make
+) -> None:
+    debian_12(box)
+    box.libccid(version, ["072f:2200"])
+    found = by_layer(sources(lambda: in_state(ReaderState.NO_READER)))
+    assert found[Layer.KERNEL].code is code
 
 
 def test_an_emulated_reader_needs_nothing_of_the_machine(box: Box, sources: Make) -> None:
@@ -120,12 +206,6 @@ def test_a_counter_that_is_not_enrolled_is_examined_up_to_the_certificate(
 
 
 SENSES = ("box", "journal", "reader", "trust", "store", "line", "handover")
-
-
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("BOX", "JOURNAL", "READER", "COUNTER", "LINE"):
-        monkeypatch.setattr(examination, f"{name}_SECONDS", 0.3)
 
 
 @pytest.mark.usefixtures("quick")
