@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 from tests.proofs.simulator.history import COUNTERS_MAX, History
 from tests.proofs.simulator.things import Box
@@ -12,13 +13,7 @@ from tests.proofs.world import Counter, token_of
 
 def copy_disk(history: History) -> None:
     """Somebody copies a counter's disk, as a box's image is taken."""
-    number, box = history.some_box()
-    box.counter.close()
-    copy = history.folder / f"disk{number}-{len(box.disks)}"
-    shutil.copytree(box.home, copy)
-    box.disks.append((copy, len(history.deeds)))
-    box.counter = Counter(box.home, history.line)
-    history.tell(f"disk of {number} copied")
+    _copy(history, history.dice.randrange(len(history.boxes)))
 
 
 def restore_disk(history: History) -> None:
@@ -27,10 +22,38 @@ def restore_disk(history: History) -> None:
     Written over the old file or put beside it: the one can be told by the file, the other not.
     """
     number, box = history.some_box()
-    if not box.disks:
-        return
-    copy, then = history.dice.choice(box.disks)
-    in_place = history.dice.random() < 0.5
+    if box.disks:
+        _restore(history, number, *history.dice.choice(box.disks))
+
+
+def restore_what_was_sent(history: History) -> None:
+    """The copy is put back that was made just before a push; the line then goes twice.
+
+    Once between the reply to that push and the pull, and once after the server has said what became
+    of the numbers that the copy knows.
+    """
+    number = history.dice.randrange(len(history.boxes))
+    history.register_new(number)
+    copy = _copy(history, number)
+    history.wire.loss, history.wire.loss_after_push = 0.0, 1.0
+    history.round(number)
+    _restore(history, number, *copy)
+    history.round(number)
+
+
+def _copy(history: History, number: int) -> tuple[Path, int]:
+    box = history.boxes[number]
+    box.counter.close()
+    copy = history.folder / f"disk{number}-{len(box.disks)}"
+    shutil.copytree(box.home, copy)
+    box.disks.append((copy, len(history.deeds)))
+    box.counter = Counter(box.home, history.line)
+    history.tell(f"disk of {number} copied")
+    return box.disks[-1]
+
+
+def _restore(history: History, number: int, copy: Path, then: int) -> None:
+    box, in_place = history.boxes[number], history.dice.random() < 0.5
     box.counter.close()
     _forgive(history, number, since=then)
     if not in_place:

@@ -14,11 +14,11 @@ from unittest.mock import patch
 import msgspec
 from sqlalchemy import Connection
 
-from mykey_tui.store import migrations, progress
+from mykey_tui.store import migrations, progress, verdicts
 from mykey_tui.store.counter_store import CounterStore
 from mykey_tui.store.engine import writing
 from mykey_tui.sync.client import ServerClient
-from mykey_tui.wire.messages import ScopeHead
+from mykey_tui.wire.messages import RecoveredItem, ScopeHead
 from tests.proofs.kills.mutants import forgets_what_it_decided
 from tests.proofs.simulator import disks, operator
 from tests.proofs.simulator.history import History
@@ -112,6 +112,25 @@ def keeps_its_numbers() -> Iterator[None]:
 
 
 @contextmanager
+def settles_by_answers() -> Iterator[None]:
+    """What the server says of a copied file's numbers settles them, with no place beside it."""
+    real = CounterStore.draw_anew
+
+    def draw_anew(self: CounterStore, answers: Iterable[RecoveredItem]) -> None:
+        told = list(answers)
+        mids = {known.mid: self.mid_of(known.mid, incarnation=self.incarnation()) for known in told}
+        real(self, told)
+        with writing(self._engine) as connection:
+            for known in told:
+                mid = mids[known.mid]
+                if known.state == "same" and known.verdict is not None and mid is not None:
+                    verdicts.settle(connection, mid, known.verdict, seq=0)
+
+    with patch.object(CounterStore, "draw_anew", draw_anew):
+        yield
+
+
+@contextmanager
 def upgrades_to_an_empty_queue() -> Iterator[None]:
     """The newest step of the schema begins with nothing that waits."""
     *before, last = migrations.STEPS
@@ -164,6 +183,16 @@ MUTANTS = {
         keeps_its_numbers,
         "verdict of|lost|no rest",
         WORK | {disks.copy_disk: 2, disks.restore_disk: 2},
+    ),
+    "settled by answers without a place": Mutant(
+        settles_by_answers,
+        "lost",
+        WORK
+        | {
+            disks.restore_what_was_sent: 3,
+            operator.back_up: 2,
+            operator.roll_back_without_sign: 2,
+        },
     ),
     "numbers drawn before the lock": Mutant(
         draws_numbers_before_the_lock,

@@ -42,6 +42,7 @@ ACTIONS: dict[Action, int] = {
     operator.release: 1,
     disks.copy_disk: 4,
     disks.restore_disk: 5,
+    disks.restore_what_was_sent: 2,
     disks.clone_disk: 2,
     upgrades.upgrade_counter: 4,
     upgrades.upgrade_server: 1,
