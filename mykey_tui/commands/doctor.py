@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Mapping
 
 from mykey_tui.commands.context import Context
-from mykey_tui.composition.doctor import make_sources
+from mykey_tui.composition.doctor import is_simulated, make_sources
 from mykey_tui.diagnostics.commands import command_for
 from mykey_tui.diagnostics.examine import report
 from mykey_tui.diagnostics.finding import Finding, Report, State
@@ -23,7 +23,9 @@ def run(arguments: argparse.Namespace) -> int:
     context = Context.of(arguments)
     found = report(make_sources(context.settings))
     catalog = context.output.catalog
-    context.output.answer(_facts(found, catalog), _lines(found, catalog))
+    simulated = is_simulated(context.settings)
+    facts = {**_facts(found, catalog), "simulated": simulated}
+    context.output.answer(facts, [_title(catalog, simulated=simulated), *_lines(found, catalog)])
     return found.exit_code
 
 
@@ -52,9 +54,14 @@ def _finding_facts(finding: Finding, catalog: Catalog) -> Mapping[str, object]:
     }
 
 
+def _title(catalog: Catalog, *, simulated: bool) -> str:
+    title = catalog.text("doctor.title")
+    return f"{title}   {catalog.text('simulated')}" if simulated else title
+
+
 def _lines(found: Report, catalog: Catalog) -> list[str]:
     """A line for each layer, then what to do about the worst, else about what is worth a word."""
-    lines = [catalog.text("doctor.title"), ""]
+    lines = [""]
     lines += [_line(finding, words_of(finding, catalog)) for finding in found.findings]
     advised = found.worst or next(
         (finding for finding in found.findings if finding.state is State.NOTE), None

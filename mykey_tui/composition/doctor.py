@@ -11,9 +11,10 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 from mykey_tui.card.connection import CardReader, ReaderState
 from mykey_tui.composition.counter import make_judge
@@ -27,6 +28,7 @@ from mykey_tui.diagnostics.facts import (
     TrustFacts,
 )
 from mykey_tui.diagnostics.journal import read_journal
+from mykey_tui.diagnostics.look import Look
 from mykey_tui.diagnostics.probe import Judgement, probe_reader
 from mykey_tui.diagnostics.sources import ReaderProbe, Sources
 from mykey_tui.domain.clock import SystemClock
@@ -48,9 +50,18 @@ from mykey_tui.sync.client import ServerClient
 from mykey_tui.sync.replies import read_time
 from mykey_tui.sync.tls import trust_of
 
+T = TypeVar("T")
+
 ROOT = Path("/")
+STORE_SECONDS = 1.0
+"""For one question to the store while a card lies there."""
 SOCKET_VARIABLE = "PCSCLITE_CSOCK_NAME"
 """Where libpcsclite looks for the service, if somebody told it."""
+
+
+def is_simulated(settings: Settings) -> bool:
+    """Whether what the doctor looks at is for training: its cards come from our own test CA."""
+    return _as_enrolled(settings, _Opened(settings)).profile == SIMULATED_PROFILE
 
 
 def make_sources(
@@ -70,29 +81,28 @@ def make_sources(
         box=lambda: read_box(root, Path(told) if told else None),
         journal=read_journal,
         reader=reader or _fresh_reader(settings, home),
-        trust=lambda: _trust(settings),
+        trust=lambda: _trust(settings, home),
         store=lambda: _store(home),
         line=lambda: _line(home),
         handover=lambda: _handover(settings),
     )
 
 
-def judgement_of(settings: Settings) -> Judgement | None:
-    """Who says whether a certificate is believed; None where there is nothing to judge by.
+def judgement_of(settings: Settings) -> Judgement:
+    """Who says whether a certificate is believed, by the profile that this counter has.
 
     One that is believed and that this counter's rows know to be followed by another is L-RENEW. The
-    look counts as no look-up.
+    look counts as no look-up. Nothing is read before the first certificate is there.
     """
     return _judgement(settings, _Opened(settings))
 
 
-def _judgement(settings: Settings, home: _Opened) -> Judgement | None:
-    try:
-        judge = make_judge(settings, SystemClock())
-    except AnchorsError:
-        return None
-
+def _judgement(settings: Settings, home: _Opened) -> Judgement:
     def judged(certificate: bytes) -> tuple[Code, Mapping[str, str]] | None:
+        try:
+            judge = make_judge(_as_enrolled(settings, home), SystemClock())
+        except AnchorsError:
+            return None  # The layer of the anchors tells it.
         answer = judge.judge(certificate)
         if isinstance(answer, Stopped):
             return answer.code, answer.values
@@ -101,12 +111,18 @@ def _judgement(settings: Settings, home: _Opened) -> Judgement | None:
     return judged
 
 
+def _as_enrolled(settings: Settings, home: _Opened) -> Settings:
+    """The settings with the profile that the counter was enrolled with, whatever the file says."""
+    profile = home.profile()
+    return settings if profile is None else replace(settings, profile=profile)
+
+
 def _fresh_reader(settings: Settings, home: _Opened) -> ReaderProbe:
     """A driver of the doctor's own, for as long as the probe takes."""
 
     def probe(tell: Callable[[ReaderFacts], None]) -> None:
         emulated = settings.reader.kind is ReaderKind.EMULATOR
-        if emulated and settings.profile != SIMULATED_PROFILE:
+        if emulated and _as_enrolled(settings, home).profile != SIMULATED_PROFILE:
             tell(
                 ReaderFacts(
                     emulated=True,
@@ -123,9 +139,9 @@ def _fresh_reader(settings: Settings, home: _Opened) -> ReaderProbe:
     return probe
 
 
-def _trust(settings: Settings) -> TrustFacts:
+def _trust(settings: Settings, home: _Opened) -> TrustFacts:
     try:
-        anchors = make_judge(settings, SystemClock()).anchors
+        anchors = make_judge(_as_enrolled(settings, home), SystemClock()).anchors
     except AnchorsError as error:
         return TrustFacts(trouble=error.code)
     if not anchors:
@@ -142,7 +158,7 @@ class _Counter:
 
 
 class _Opened:
-    """The store, opened once for the two layers that need it, by whichever comes first."""
+    """The store, opened for a look by whichever layer comes first, and closed again each time."""
 
     def __init__(self, settings: Settings) -> None:
         self._home = Home(settings.home)
@@ -150,7 +166,7 @@ class _Opened:
         self._found: _Counter | StoreError | None = None
 
     def counter(self) -> _Counter:
-        """Raises `StoreError`, the same each time."""
+        """Everything, every page looked at. Raises `StoreError`, the same each time."""
         with self._lock:
             if self._found is None:
                 self._found = self._read()
@@ -158,17 +174,22 @@ class _Opened:
             raise self._found
         return self._found
 
-    def knows_newer(self, card: IdentifiedCard) -> bool:
-        """Whether a row of this counter's says that the card's certificate was renewed.
+    def profile(self) -> str | None:
+        """What the counter was enrolled for; None where that is not known soon."""
+        return _soon(lambda: self._look(lambda store: store.identity.profile), None)
 
-        False where there is no store to ask: that is told in the store's own layer.
-        """
-        try:
-            with self._lock, closing(CounterStore.open(self._home)) as store:
-                own = find_link(card, store)
-        except StoreError:
-            return False
+    def knows_newer(self, card: IdentifiedCard) -> bool:
+        """Whether a row of this counter's says that the card's certificate was renewed."""
+        own = _soon(lambda: self._look(lambda store: find_link(card, store)), None)
         return own is not None and own.link.status is LinkStatus.RENEWED
+
+    def _look(self, ask: Callable[[CounterStore], T]) -> T | None:
+        """One question; None where there is no store to ask: that is told in the store's layer."""
+        try:
+            with closing(CounterStore.open(self._home)) as store:
+                return ask(store)
+        except StoreError:
+            return None
 
     def _read(self) -> _Counter | StoreError:
         try:
@@ -177,6 +198,11 @@ class _Opened:
                 return _Counter(store.identity, store.freshness())
         except StoreError as error:
             return error
+
+
+def _soon(ask: Callable[[], T], otherwise: T) -> T:
+    """The answer, or `otherwise` when a disk takes longer than a card should be held for it."""
+    return Look[T](lambda tell: tell(ask()), start=otherwise, seconds=STORE_SECONDS).result()
 
 
 def _store(home: _Opened) -> StoreFacts:

@@ -53,7 +53,7 @@ T = TypeVar("T")
 Tell = Callable[[ReaderFacts], None]
 
 
-def probe_reader(reader: CardReader, judge: Judgement | None, tell: Tell) -> None:
+def probe_reader(reader: CardReader, judge: Judgement, tell: Tell) -> None:
     """Find readers and a card with a fresh driver, then go on as `probe_card`."""
     facts = ReaderFacts(emulated=reader.simulated)
     tell(facts)
@@ -64,11 +64,8 @@ def probe_reader(reader: CardReader, judge: Judgement | None, tell: Tell) -> Non
     probe_card(reader, facts, judge, tell)
 
 
-def probe_card(reader: CardReader, facts: ReaderFacts, judge: Judgement | None, tell: Tell) -> None:
-    """Go on from what is known of a reader that is there: whether a card lies on it.
-
-    `judge` is None where there is nothing to judge by; the certificate is then read and no more.
-    """
+def probe_card(reader: CardReader, facts: ReaderFacts, judge: Judgement, tell: Tell) -> None:
+    """Go on from what is known of a reader that is there: whether a card lies on it."""
     facts = replace(facts, stage=Stage.CARD)
     tell(facts)
     if not facts.card_laid:
@@ -109,7 +106,7 @@ def _listen(reader: CardReader, facts: ReaderFacts) -> ReaderFacts:
 class _Reading:
     """One reading of one card, told step by step."""
 
-    def __init__(self, facts: ReaderFacts, judge: Judgement | None, tell: Tell) -> None:
+    def __init__(self, facts: ReaderFacts, judge: Judgement, tell: Tell) -> None:
         self._facts = facts
         self._judge = judge
         self._tell = tell
@@ -127,7 +124,7 @@ class _Reading:
         self._step(stage=Stage.CERTIFICATE)
         card.begin_file()
         certificate = applet.read_auth_certificate()
-        refusal = self._judge(certificate) if self._judge is not None else None
+        refusal = self._judge(certificate)
         self._step(slow_ms=card.slow_ms)
         if refusal is None:
             self._step(stage=Stage.DONE, ended=True)

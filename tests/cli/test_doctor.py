@@ -66,6 +66,7 @@ def test_a_home_that_was_never_set_up_is_examined_up_to_the_certificate(
     answer = said("doctor", "--home", tmp_path / "new", "--reader", lay(card()), "--json")
     assert answer.exit_code == 0
     assert states(answer)["certificate"] == "ok"
+    assert answer.json["simulated"] is True
     store = finding(answer, Layer.STORE)
     assert (store["state"], store["code"]) == ("note", "K-NONE")
     assert store["command"] == "mykey enrol --server URL --code CODE"
@@ -177,8 +178,22 @@ def test_a_counter_for_real_cards_takes_none_from_a_file(
     (tmp_path / "counter.json").write_text(json.dumps({"profile": "jpki"}))
     answer = said("doctor", "--home", tmp_path, "--reader", lay(card()), "--json")
     assert finding(answer, Layer.READER)["code"] == "D-SIMULATED"
+    assert answer.json["simulated"] is False
     assert finding(answer, Layer.TRUST)["code"] == "C-ANCHOR"
     assert finding(answer, Layer.CARD)["state"] == "skipped"
+
+
+def test_the_profile_is_the_one_that_the_counter_was_enrolled_with(
+    said: Any, enrolled: Any, lay: Any
+) -> None:
+    """A lost or edited `counter.json` changes nothing of what the counter believes."""
+    home = enrolled()
+    settings = json.loads((home / "counter.json").read_text())
+    (home / "counter.json").write_text(json.dumps({**settings, "profile": "jpki"}))
+    answer = said("doctor", "--home", home, "--reader", lay(card()), "--json")
+    assert answer.exit_code == 0
+    assert answer.json["simulated"] is True
+    assert states(answer)["trust"] == states(answer)["certificate"] == "ok"
 
 
 def test_nothing_of_the_person_or_the_machine_is_in_the_answer(
@@ -205,6 +220,7 @@ def test_people_read_a_line_for_each_layer_and_one_next_step(
     answer = said("doctor", "--home", tmp_path, "--reader", lay(driving_licence()))
     assert answer.exit_code == 71
     lines = answer.out.splitlines()
+    assert lines[0].endswith("SIMULATED")
     assert sum(line.startswith("  ") for line in lines[:16]) == len(Layer)
     assert sum("C-OTHER" in line for line in lines) == 2, "in its line, and where more is"
     head = {"ja": "次にすること", "en": "What to do next"}[language]
