@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mykey_tui.app import MyKeyApp
     from mykey_tui.composition.hands import Hands
     from mykey_tui.composition.running import RunningCounter
-    from mykey_tui.flows.services import Services
+    from mykey_tui.flows.services import Services, TechnicianPort
 
 _COULD_NOT = 3
 """The commands' contract knows no other code for a screen that failed."""
@@ -50,6 +50,10 @@ class LateCounter:
             gc.freeze()
             gc.enable()
 
+    def technician(self) -> TechnicianPort | None:
+        """What the doctor's screens ask; None until the reader is watched."""
+        return self._running.technician if self._running is not None else None
+
     def close(self) -> None:
         """Let go of what was built."""
         if self._running is not None:
@@ -76,6 +80,7 @@ def run_screen(settings: Settings, counter: LateCounter, *, simulated: bool) -> 
         profile=profile,
         simulated=simulated,
         log_path=settings.home / LOG_NAME,
+        technician=counter.technician,
     )
     with log_to(settings.home), ended_politely(lambda: _leave(app)) as ending, hangup_noticed():
         try:

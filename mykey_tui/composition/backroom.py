@@ -13,6 +13,7 @@ from mykey_tui.flows.card_text import card_lines
 from mykey_tui.flows.counter import CounterDesk
 from mykey_tui.flows.courier import BackgroundLine
 from mykey_tui.flows.desk import Desk
+from mykey_tui.flows.happenings import HappeningBook
 from mykey_tui.flows.outcomes import CardDetail
 from mykey_tui.flows.services import Services
 from mykey_tui.flows.spot_check import SpotCheck
@@ -37,8 +38,10 @@ class Backroom:
     """Lets go of the store, and of the home, which is this screen's alone meanwhile."""
 
     @classmethod
-    def open(cls, settings: Settings, reader: CardReader, hands: Hands) -> Backroom:
-        """Open the counter and begin to sync.
+    def open(
+        cls, settings: Settings, reader: CardReader, hands: Hands, happenings: HappeningBook
+    ) -> Backroom:
+        """Open the counter and begin to sync; `happenings` is told when the line changes.
 
         Raises:
             MyKeyError: with a code, as `open_counter` and `require_fit`; K-SCREEN where another
@@ -53,7 +56,8 @@ class Backroom:
         background = BackgroundSync(
             counter.store,
             client,
-            on_change=_nothing,  # the screen asks for the status by itself
+            # The screen asks for the status by itself.
+            on_change=lambda: _note_line(BackgroundLine(background), happenings),
             probe=hands.probe,
         )
         background.start()
@@ -101,5 +105,5 @@ def _card_text(settings: Settings) -> Callable[[CardDetail], str]:
     return lambda detail: "\n".join([*card_lines(detail, catalog), ""])
 
 
-def _nothing() -> None:
-    """Nobody needs to be told."""
+def _note_line(line: BackgroundLine, happenings: HappeningBook) -> None:
+    happenings.note_line(line.line()[0], line.code())

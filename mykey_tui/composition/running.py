@@ -13,13 +13,16 @@ from typing import TYPE_CHECKING
 from mykey_tui.card.connection import CardReader
 from mykey_tui.composition.hands import Hands
 from mykey_tui.composition.reader import make_reader
+from mykey_tui.composition.technician import Technician
 from mykey_tui.domain.clock import SystemClock
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import MyKeyError, failure_code
 from mykey_tui.flows.desk import Desk
 from mykey_tui.flows.desk_events import DeskEvent
+from mykey_tui.flows.happenings import HappeningBook
 from mykey_tui.flows.late_visits import LateVisits
 from mykey_tui.flows.services import Services
+from mykey_tui.reader.tracing import TraceBook, TracingReader
 from mykey_tui.settings import Settings
 
 if TYPE_CHECKING:
@@ -32,9 +35,12 @@ class RunningCounter:
 
     settings: Settings
     hands: Hands = field(default_factory=Hands)
+    happenings: HappeningBook = field(default_factory=lambda: HappeningBook(SystemClock()))
+    book: TraceBook = field(default_factory=TraceBook)
     _visits: LateVisits = field(default_factory=LateVisits)
     _reader: CardReader | None = None
     _desk: Desk | None = None
+    _technician: Technician | None = None
     _backroom: Backroom | None = None
 
     def build(self, emit: Callable[[DeskEvent], None]) -> Services:
@@ -52,12 +58,17 @@ class RunningCounter:
             from mykey_tui.composition.backroom import Backroom  # noqa: PLC0415  # heavy
 
             self._close_backroom()
-            self._backroom = Backroom.open(self.settings, reader, self.hands)
+            self._backroom = Backroom.open(self.settings, reader, self.hands, self.happenings)
         except MyKeyError as error:
             self._visits.fail(failure_code(error))
             raise
         self._visits.arrive(self._backroom.visits())
         return self._backroom.services(desk)
+
+    @property
+    def technician(self) -> Technician | None:
+        """What the doctor's screens ask, from the moment at which the reader is watched."""
+        return self._technician
 
     def close(self) -> None:
         """End every thread and let go of reader and store. May be called twice."""
@@ -74,8 +85,21 @@ class RunningCounter:
 
     def _watched_reader(self, emit: Callable[[DeskEvent], None]) -> tuple[Desk, CardReader]:
         if self._reader is None or self._desk is None:
-            self._reader = self.hands.reader or make_reader(self.settings.reader)
-            self._desk = Desk(self._reader, self._visits, emit, SystemClock())
+            reader = self.hands.reader or make_reader(self.settings.reader)
+            self._reader = TracingReader(reader, self.book)
+            self._desk = Desk(self._reader, self._visits, self._noting(emit), SystemClock())
+            self._technician = Technician(
+                self.settings, self.hands, reader, self._desk, self.book, self.happenings
+            )
             self._desk.expect_lookup()
             self._desk.start()
         return self._desk, self._reader
+
+    def _noting(self, emit: Callable[[DeskEvent], None]) -> Callable[[DeskEvent], None]:
+        """Tell, and remember for the evidence sheet that something happened."""
+
+        def tell(event: DeskEvent) -> None:
+            self.happenings.note_desk(event)
+            emit(event)
+
+        return tell

@@ -168,6 +168,11 @@ class Desk:
         health = self._reader.health()
         return health if self._thread.is_alive() else replace(health, alive=False)
 
+    @property
+    def card_lies(self) -> bool:
+        """Whether a card lies on the reader, as last seen."""
+        return self._lies_there
+
     def start(self) -> None:
         """Begin to watch."""
         self._thread.start()

@@ -29,7 +29,7 @@ class DoctorScreen(EvidenceKey):
         """Again, evidence, taps, the live view, and the pointer over the layers."""
         first = (actions.EXAMINE, actions.EVIDENCE, actions.TAPS, actions.LIVE)
         ends = (actions.BACK, actions.HELP, actions.LANGUAGE)
-        return (*first, actions.UP, actions.DOWN, *ends)
+        return (*first, actions.UP, actions.DOWN, *ends, *self.demo_hands())
 
     def stage(self) -> list[Line]:
         """The layers, and what to do next."""

@@ -34,7 +34,8 @@ class LiveScreen(EvidenceKey):
     def offered(self) -> tuple[Action, ...]:
         """Trace, evidence."""
         first = (actions.TRACE, actions.EVIDENCE)
-        return (*first, actions.BACK, actions.HELP, actions.LANGUAGE)
+        ends = (actions.BACK, actions.HELP, actions.LANGUAGE)
+        return (*first, *ends, *self.demo_hands())
 
     def stage(self) -> list[Line]:
         """Readers above, the last card, the trace below."""

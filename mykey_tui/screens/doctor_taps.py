@@ -27,7 +27,8 @@ class TapsScreen(EvidenceKey):
     def offered(self) -> tuple[Action, ...]:
         """How many, anew, evidence."""
         first = (actions.NUMBER, actions.ANEW, actions.EVIDENCE)
-        return (*first, actions.BACK, actions.HELP, actions.LANGUAGE)
+        ends = (actions.BACK, actions.HELP, actions.LANGUAGE)
+        return (*first, *ends, *self.demo_hands())
 
     def stage(self) -> list[Line]:
         """The figures, and the row to paste."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -31,6 +32,7 @@ _HALF = 8
 _ADVICE_ROW = _HALF + 1
 _POINTER_WIDTH = 3
 _MARGIN = 1
+_PAUSE = re.compile("[、：（]|, |: | \\(")
 _COMMAND_INDENT = 6
 _COMMAND_WIDTH = 72
 _ROLES = {
@@ -129,14 +131,21 @@ def _short(finding: Finding, face: Face, room: int) -> str:
         return clipped(finding.code.value, room)
     if finding.because is not None:
         return clipped(f"({finding.because.value})", room)
-    told = (words_of(finding, face.catalog).say, *finding.facts.values())
+    say = words_of(finding, face.catalog).say
+    told = (say, _PAUSE.split(say, maxsplit=1)[0], *finding.facts.values())
     return next((text for text in told if cell_len(text) <= room), "")
 
 
 def _advice(examined: Examined, face: Face) -> list[Line]:
-    finding = examined.found.get(examined.at) if examined.at is not None else None
+    at = examined.at
+    finding = examined.found.get(at) if at is not None else None
+    if examined.report is None or examined.report.worst is not None or examined.chosen is not None:
+        well = []
+    else:
+        took = face.text("doctor.took", seconds=f"{examined.seconds:.1f}")
+        well = [left(face.text("doctor.healthy"), Role.GOOD), left(took, Role.DIM), BLANK]
     if finding is None:
-        return _no_advice(examined, face)
+        return well or [left(face.text("doctor.running" if examined.running else "doctor.not.yet"))]
     words = words_of(finding, face.catalog)
     code = finding.code.value if finding.code is not None else ""
     title = left("   ".join(filter(None, (words.layer, words.state, code))), Role.STRONG)
@@ -146,18 +155,17 @@ def _advice(examined: Examined, face: Face) -> list[Line]:
     command = [left(row, indent=_COMMAND_INDENT) for row in command_rows(words.command)]
     if len(command) > 1:
         more = [left(face.text("doctor.one.line"), Role.DIM)]
-    return _fitted(title, say, next_step, command, more)
+    return _fitted([*well, title, *say], next_step, command, more)
 
 
 def _fitted(
-    title: Line, say: list[Line], next_step: list[Line], command: list[Line], more: list[Line]
+    told: list[Line], next_step: list[Line], command: list[Line], more: list[Line]
 ) -> list[Line]:
     """Blank rows where there is room for them; what is said to do is never what falls off."""
     room = STAGE_HEIGHT - _ADVICE_ROW
-    lines = [title, *say, *next_step, *command]
-    spare = room - len(lines) - len(more)
-    apart = [BLANK] if command and spare >= 2 else []
-    lines = [title, *say, *next_step, *apart, *command, *apart]
+    lines = [*told, *next_step, *command]
+    apart = [BLANK] if command and room - len(lines) - len(more) > 1 else []
+    lines = [*told, *next_step, *apart, *command, *apart]
     return [*lines, *more[: max(0, room - len(lines))]]
 
 
@@ -169,12 +177,3 @@ def command_rows(command: str) -> list[str]:
         result.append(rest[:cut])
         rest = rest[cut:]
     return [*result, rest] if rest else result
-
-
-def _no_advice(examined: Examined, face: Face) -> list[Line]:
-    if examined.running:
-        return [left(face.text("doctor.running"), Role.STRONG)]
-    if not examined.found:
-        return [left(face.text("doctor.not.yet"))]
-    took = face.text("doctor.took", seconds=f"{examined.seconds:.1f}")
-    return [left(face.text("doctor.healthy"), Role.GOOD), left(took, Role.DIM)]

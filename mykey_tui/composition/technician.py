@@ -1,0 +1,194 @@
+"""What the doctor's screens ask, over the running reader: it is there before the store is open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from mykey_tui.card.connection import CardReader, ReaderState
+from mykey_tui.card.live import SlotsNow
+from mykey_tui.composition.hands import Hands
+from mykey_tui.diagnostics.finding import Finding, Report
+from mykey_tui.domain.clock import SystemClock
+from mykey_tui.domain.codes import Code
+from mykey_tui.domain.reader_name import bare_reader_name
+from mykey_tui.flows.desk import Desk
+from mykey_tui.flows.happenings import HappeningBook
+from mykey_tui.flows.services import Trace
+from mykey_tui.flows.soak import ReaderInTest, SoakFigures
+from mykey_tui.reader.tracing import TraceBook
+from mykey_tui.settings import PROFILES, Settings
+
+if TYPE_CHECKING:
+    from mykey_tui.diagnostics.facts import LineFacts, ReaderFacts
+    from mykey_tui.diagnostics.sources import ReaderProbe, Sources
+
+ROOT = Path("/")
+_SOFTWARE_OF_A_READER = ("mykey-tui", "pcscd", "libccid")
+
+
+class _Looker(Protocol):
+    def look(self, seconds: float) -> SlotsNow: ...
+
+
+@dataclass(slots=True)
+class Technician:
+    """See `flows.services.TechnicianPort`. What is heavy is imported when it is asked for."""
+
+    settings: Settings
+    hands: Hands
+    reader: CardReader
+    """The running one, without the trace in front of it."""
+    desk: Desk
+    book: TraceBook
+    happenings: HappeningBook
+    root: Path = ROOT
+    """Below which the machine's files are read."""
+    _looker: _Looker | None = field(default=None, init=False)
+
+    def examine(self) -> Iterator[Finding]:
+        """One finding for each layer, lowest first."""
+        from mykey_tui.diagnostics.examine import examine  # noqa: PLC0415  # heavy
+
+        yield from examine(self._sources())
+
+    def look(self, seconds: float) -> SlotsNow:
+        """The readers and cards as they are."""
+        if self._looker is None:
+            self._looker = self._make_looker()
+        return self._looker.look(seconds)
+
+    def expect_taps(self) -> None:
+        """Cards laid from now on are read and timed."""
+        self.desk.expect_taps()
+
+    def expect_nothing(self) -> None:
+        """Cards laid from now on are left alone."""
+        self.desk.expect_nothing()
+
+    def set_trace(self, on: bool) -> None:  # a switch is what it is
+        """Begin a trace, or end it."""
+        if on:
+            self.book.switch_on()
+        else:
+            self.book.switch_off()
+
+    def trace(self) -> Trace:
+        """The trace so far."""
+        return Trace(self.book.is_on, self.book.lines())
+
+    def reader_in_test(self) -> ReaderInTest:
+        """The reader and its software."""
+        usb, versions = self._usb(), self._versions()
+        software = [f"{name} {versions[name]}" for name in _SOFTWARE_OF_A_READER if versions[name]]
+        return ReaderInTest(
+            name=bare_reader_name(self.desk.reader_state[1]),
+            usb_id=usb[0][0] if len(usb) == 1 else "",
+            software=tuple(software),
+            month=SystemClock().now().strftime("%Y-%m"),
+        )
+
+    def write_evidence(self, report: Report | None, soak: SoakFigures | None) -> Path:
+        """Write the evidence sheet into the home. Raises `StoreError`."""
+        from mykey_tui.flows.evidence import EVIDENCE_NAME, Evidence, evidence_text  # noqa: PLC0415
+        from mykey_tui.store.home import Home  # noqa: PLC0415  # with the store, heavy
+
+        sheet = Evidence(
+            versions=self._versions(),
+            usb=[f"{product} ({usb_id})" for usb_id, product in self._usb()],
+            slots=self.look(0.0).slots,
+            health=self.desk.reader_health,
+            report=report,
+            soak=soak,
+            tested=self.reader_in_test(),
+            happenings=self.happenings.happenings(),
+            trace=self.book.lines(),
+        )
+        home = Home(self.settings.home)
+        home.prepare()
+        path = home.path / EVIDENCE_NAME
+        home.write_private(path, evidence_text(sheet).encode())
+        return path
+
+    def _sources(self) -> Sources:
+        """The doctor's senses, with the running reader in place of one of its own."""
+        from mykey_tui.composition.doctor import make_sources  # noqa: PLC0415  # heavy
+
+        sources = make_sources(self.settings, root=self.root)
+        return replace(
+            sources,
+            reader=self._probe_of_the_running_reader(sources.reader),
+            line=self._line_as_it_is_here(sources.line),
+        )
+
+    def _probe_of_the_running_reader(self, fresh: ReaderProbe) -> ReaderProbe:
+        """The running reader where it is well; else a fresh one, which knows what is so now.
+
+        The running one looks for a service that is away once in a second only, and a technician
+        who has just started it must not be told that it is stopped.
+        """
+
+        def probe(tell: Callable[[ReaderFacts], None]) -> None:
+            if self.desk.reader_state[0] is ReaderState.READY and self._may_be_used:
+                self._probe(tell)
+            else:
+                fresh(tell)
+
+        return probe
+
+    @property
+    def _may_be_used(self) -> bool:
+        return not self.reader.simulated or self.settings.profile == PROFILES[0]
+
+    def _probe(self, tell: Callable[[ReaderFacts], None]) -> None:
+        from mykey_tui.composition.doctor import judgement_of  # noqa: PLC0415  # heavy
+        from mykey_tui.diagnostics.facts import ReaderFacts  # noqa: PLC0415
+        from mykey_tui.diagnostics.probe import probe_card  # noqa: PLC0415
+
+        state, name = self.desk.reader_state
+        health = self.desk.reader_health
+        facts = ReaderFacts(
+            emulated=self.reader.simulated,
+            state=state,
+            reader=bare_reader_name(name),
+            card_laid=self.desk.card_lies,
+            silent_seconds=None if health.alive else health.beat_seconds,
+        )
+        probe_card(self.reader, facts, judgement_of(self.settings), tell)
+
+    def _line_as_it_is_here(self, ask: Callable[[], LineFacts]) -> Callable[[], LineFacts]:
+        """A demo's line can be cut by hand; the doctor must not go round the cut."""
+        from mykey_tui.diagnostics.facts import LineFacts  # noqa: PLC0415
+
+        probe = self.hands.probe
+
+        def line() -> LineFacts:
+            return ask() if probe is None or probe() else LineFacts(trouble=Code.LINE_DOWN)
+
+        return line
+
+    def _make_looker(self) -> _Looker:
+        from mykey_tui.reader.emulator import EmulatedReader  # noqa: PLC0415
+        from mykey_tui.reader.live import EmulatedSlots, LiveSlots  # noqa: PLC0415
+
+        if isinstance(self.reader, EmulatedReader):
+            return EmulatedSlots(self.reader)
+        from mykey_tui.reader.pcsc import Pyscard  # noqa: PLC0415  # needs pcsc-lite's library
+
+        return LiveSlots(Pyscard())
+
+    def _usb(self) -> Sequence[tuple[str, str]]:
+        """Number and product of the card readers on USB."""
+        from mykey_tui.diagnostics.box import read_box  # noqa: PLC0415
+
+        if self.reader.simulated:
+            return ()
+        return [(device.usb_id, device.product) for device in read_box(self.root).usb]
+
+    def _versions(self) -> dict[str, str]:
+        from mykey_tui.composition.machine import versions  # noqa: PLC0415
+        from mykey_tui.store.engine import engine_version  # noqa: PLC0415  # heavy
+
+        return dict(versions(self.root, engine_version()))

@@ -1,0 +1,156 @@
+"""The doctor's port over a running desk: examination, evidence file, tapes of what passed."""
+
+from __future__ import annotations
+
+import stat
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mykey_tui.composition.hands import Hands
+from mykey_tui.composition.running import RunningCounter
+from mykey_tui.composition.technician import Technician
+from mykey_tui.diagnostics.finding import Report, State
+from mykey_tui.diagnostics.layer import Layer
+from mykey_tui.domain.codes import Code
+from mykey_tui.domain.errors import StoreError
+from mykey_tui.flows.desk_events import DeskEvent, LookedUp, ReaderIs, TapDone
+from mykey_tui.flows.soak import Soak, Tap
+from mykey_tui.reader.emulator import EmulatedReader
+from mykey_tui.settings import Settings
+from mykey_tui.simulated.cards import make_card
+from tests.unit.diagnostics.box import Box
+from tests.unit.flows.conftest import NOW
+
+CN = "1C2410DF79DGEL07202002B"
+Until = Callable[[type[DeskEvent]], Any]
+
+
+@pytest.fixture
+def reader() -> EmulatedReader:
+    return EmulatedReader()
+
+
+@pytest.fixture
+def running(tmp_path: Path, reader: EmulatedReader, watcher: Any) -> Iterator[RunningCounter]:
+    """A counter that was never enrolled: its reader is watched all the same."""
+    counter = RunningCounter(Settings(home=tmp_path / "home"), Hands(reader=reader))
+    with pytest.raises(StoreError):
+        counter.build(watcher)
+    yield counter
+    counter.close()
+
+
+@pytest.fixture
+def technician(running: RunningCounter, tmp_path: Path) -> Technician:
+    box = Box(tmp_path / "root")
+    technician = running.technician
+    assert technician is not None
+    technician.root = box.root
+    return technician
+
+
+def examined(technician: Technician) -> Report:
+    return Report(tuple(technician.examine()), 1.0)
+
+
+def test_a_counter_that_was_never_enrolled_is_examined(
+    technician: Technician, watcher: Any
+) -> None:
+    watcher.until(ReaderIs)
+    found = {finding.layer: finding for finding in examined(technician).findings}
+    assert found[Layer.STORE].code is Code.STORE_NONE
+    assert found[Layer.READER].state is State.OK
+    assert found[Layer.USB].state is State.SKIPPED, "there is no cable to a virtual reader"
+    assert len(found) == len(Layer)
+
+
+def test_the_card_on_the_running_reader_is_the_one_examined(
+    technician: Technician, reader: EmulatedReader, watcher: Any
+) -> None:
+    watcher.until(ReaderIs)
+    technician.expect_nothing()
+    reader.insert(make_card(CN, at=NOW))
+    deadline = time.monotonic() + 5
+    while not technician.desk.card_lies:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    found = {finding.layer: finding for finding in examined(technician).findings}
+    assert found[Layer.CARD].state is State.OK
+    assert found[Layer.APPLICATION].state is State.OK
+
+
+def test_the_evidence_is_one_private_file_without_the_card_that_was_read(
+    technician: Technician, reader: EmulatedReader, watcher: Any, tmp_path: Path
+) -> None:
+    watcher.until(ReaderIs)
+    technician.set_trace(on=True)
+    technician.expect_taps()
+    reader.insert(make_card(CN, at=NOW))
+    assert watcher.until(TapDone).tap.code is None
+    soak = Soak(10)
+    soak.add(Tap(212.0))
+    path = technician.write_evidence(examined(technician), soak.figures)
+    again = technician.write_evidence(None, None)
+    assert path == again == tmp_path / "home" / "evidence.txt"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    technician.write_evidence(examined(technician), soak.figures)
+    text = path.read_text()
+    for secret in (CN, CN[:14], CN.encode().hex(), "SERIAL0451", str(tmp_path)):
+        assert secret not in text
+    for told in ("card laid", "ready", "00a4040c", "store: note  K-NONE", "1/1 (100.0 %)"):
+        assert told in text
+    assert list(path.parent.glob("evidence*")) == [path]
+
+
+def test_a_trace_shows_what_passed_only_while_it_is_on(
+    technician: Technician, reader: EmulatedReader, watcher: Any
+) -> None:
+    watcher.until(ReaderIs)
+    technician.expect_taps()
+    reader.insert(make_card(CN, at=NOW))
+    watcher.until(TapDone)
+    assert not technician.trace().lines
+    technician.set_trace(on=True)
+    reader.insert(make_card(CN, at=NOW))
+    watcher.until(TapDone)
+    told = technician.trace()
+    assert told.is_on
+    assert any("00a4040c" in line for line in told.lines)
+    technician.set_trace(on=False)
+    assert not technician.trace().is_on
+
+
+def test_a_card_laid_for_a_tap_is_not_looked_up(
+    technician: Technician, reader: EmulatedReader, watcher: Any
+) -> None:
+    watcher.until(ReaderIs)
+    technician.expect_taps()
+    reader.insert(make_card(CN, at=NOW))
+    watcher.until(TapDone)
+    assert watcher.nothing_more()
+    technician.desk.expect_lookup()
+    reader.insert(make_card(CN, at=NOW))
+    assert watcher.until(LookedUp).outcome.code is Code.STORE_NONE
+
+
+def test_the_reader_in_test_is_named_with_its_software(
+    technician: Technician, watcher: Any
+) -> None:
+    watcher.until(ReaderIs)
+    tested = technician.reader_in_test()
+    assert tested.name == "Virtual reader"
+    assert tested.usb_id == ""
+    assert any(part.startswith("mykey-tui ") for part in tested.software)
+    assert len(tested.month) == len("2026-11")
+
+
+def test_a_line_cut_by_hand_is_what_the_doctor_sees(
+    running: RunningCounter, technician: Technician
+) -> None:
+    running.hands = technician.hands = Hands(reader=EmulatedReader(), probe=lambda: False)
+    line = technician._line_as_it_is_here(lambda: pytest.fail("asked round the cut"))
+    assert line().trouble is Code.LINE_DOWN
