@@ -11,7 +11,18 @@ import platform
 import sys
 from typing import Any
 
-NAMES = ("card", "decision", "screen", "sync", "push", "polls", "growth", "suspensions", "kinto")
+NAMES = (
+    "card",
+    "reader",
+    "decision",
+    "screen",
+    "sync",
+    "push",
+    "polls",
+    "growth",
+    "suspensions",
+    "kinto",
+)
 """Modules of this package, each with `measure()`; imported when wanted, so that none weighs on
 another. `polls` wants wrk, `kinto` PostgreSQL."""
 

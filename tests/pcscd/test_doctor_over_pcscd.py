@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -218,6 +219,29 @@ def test_a_service_that_does_not_answer_holds_nobody_up(
         State.UNKNOWN,
         Code.PCSC_HANGS,
     )
+
+
+def test_the_command_ends_though_the_service_hangs(pcscd: PrivatePcscd, tmp_path: Path) -> None:
+    """A thread that hangs inside libpcsclite does not keep the process."""
+    pids = pcscd_pids(pcscd)
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    begun = time.monotonic()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "mykey_tui.cli", "doctor", "--home", str(tmp_path), "--json"],
+            capture_output=True,
+            check=False,
+            timeout=30,
+            env={**os.environ, "LANG": "C.UTF-8"},
+        )
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+    assert time.monotonic() - begun < 8.0
+    found = {finding["layer"]: finding for finding in json.loads(done.stdout)["findings"]}
+    assert found["daemon"]["code"] == "D-PCSC-HANGS"
+    assert done.stderr == b""
 
 
 def pcscd_pids(pcscd: PrivatePcscd) -> list[int]:

@@ -161,6 +161,12 @@ class ScriptedService:
                 context.deaf, context.heard = True, list(self._places)
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """The readers there are."""
+        with self._changed:
+            return tuple(self._places)
+
+    @property
     def hung(self) -> int:
         """How many calls hang now."""
         with self._changed:
