@@ -6,16 +6,19 @@ import getpass
 import json
 import socket
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mykey_tui.composition import doctor
 from mykey_tui.diagnostics.layer import Layer
+from mykey_tui.domain import clock
 from mykey_tui.reader.card_file import CardFile, CardPin
 from mykey_tui.simulated.cards import make_card
 from mykey_tui.simulated.foreign import Variant, driving_licence
+from mykey_tui.sync import client
 
 PERSON = "PEOPLE0000077799999777A"
 
@@ -107,6 +110,28 @@ def test_no_line_is_named_and_the_rest_is_examined_all_the_same(
     assert finding(answer, Layer.LINE)["code"] == "N-LINE"
     assert finding(answer, Layer.SERVER)["because"] == "N-LINE"
     assert states(answer)["certificate"] == states(answer)["store"] == "ok"
+
+
+def test_a_box_whose_clock_is_wrong_is_told_so_by_its_server(
+    said: Any, enrolled: Any, lay: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, laid = enrolled(), lay(card())
+
+    class Slow(datetime):
+        """The box's clock is twenty minutes behind."""
+
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return datetime.now(tz) - timedelta(minutes=20)
+
+    for module in (clock, client, doctor):
+        monkeypatch.setattr(module, "datetime", Slow)
+    answer = said("doctor", "--home", home, "--reader", laid, "--json")
+    found = finding(answer, Layer.CLOCK)
+    assert (found["state"], found["code"]) == ("fault", "N-CLOCK")
+    assert abs(int(found["facts"]["seconds"]) - 1200) <= 2
+    assert found["command"] == "sudo timedatectl set-ntp true"
+    assert answer.exit_code == 101
 
 
 def test_a_renewed_certificate_is_told_from_this_counters_rows(
