@@ -34,7 +34,7 @@ from mykey_tui.screens.background import BackgroundCalls
 from mykey_tui.screens.base import CounterScreen
 from mykey_tui.screens.crash import crash_report, crash_words
 from mykey_tui.screens.doctor_notes import DoctorNotes
-from mykey_tui.screens.host import Face, Overlay, Place
+from mykey_tui.screens.host import Face, Overlay, PinAsk, Place
 from mykey_tui.screens.places import overlay_screen, place_screen
 from mykey_tui.screens.profile import RenderProfile
 from mykey_tui.screens.reception import ReceptionScreen
@@ -264,6 +264,26 @@ class MyKeyApp(ScanRouting, BackgroundCalls, App[None], inherit_bindings=False):
         if not closing.is_overlay:
             self.base_screen.entered()
 
+    def ask_pin(self, ask: PinAsk) -> None:
+        """Lay the PIN screen over the present one, closing what lies over that."""
+        from mykey_tui.screens.pin import PinScreen  # noqa: PLC0415  # opened by few counters
+
+        while self.counter_screen.is_overlay:
+            self.back()
+        screen = PinScreen(self, ask)
+        self.push_screen(screen)
+        screen.entered()
+
+    def answer_below(self, closing: CounterScreen, event: DeskEvent) -> None:
+        """Close `closing`, with what lies over it, and give the event to the screen below."""
+        if closing not in self.screen_stack:
+            return  # It was closed by somebody else meanwhile, and its digits are forgotten.
+        while self.counter_screen is not closing:
+            self.back()
+        self.back()
+        self.base_screen.desk_event(event)
+        self.counter_screen.repaint()
+
     def _close_all_screens(self) -> None:
         while len(self.screen_stack) > 1:
             self.counter_screen.forget()
@@ -337,6 +357,11 @@ class MyKeyApp(ScanRouting, BackgroundCalls, App[None], inherit_bindings=False):
         self._services = self._watch = None
         self.go(Place.RECEPTION)
         self._cannot_start(code)
+
+    @property
+    def scans_are_off(self) -> bool:
+        """Whether a secret is typed now."""
+        return isinstance(self.screen, CounterScreen) and self.screen.takes_secret
 
     def scanned(self, text: str) -> None:
         """A barcode came, wherever the focus was."""

@@ -17,8 +17,8 @@ from mykey_tui.domain.codes import Code
 from mykey_tui.flows.desk_events import READING_DEADLINE_SECONDS
 from mykey_tui.flows.identify import CertificateJudge
 from mykey_tui.flows.outcomes import IdentifiedCard, PinWanted, Stopped
-from mykey_tui.flows.pin import PinGiven, ask_tries, authenticate
-from mykey_tui.flows.pin_entry import PinEntry
+from mykey_tui.flows.pin import ask_tries, authenticate
+from mykey_tui.flows.pin_entry import PinEntry, PinGiven
 
 _LINE_LENGTH_MAX = 64
 """Of standard input; a PIN has four digits and an end of line."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from mykey_tui.card.connection import CardReader
 from mykey_tui.composition.counter import Counter, make_client, open_counter, require_fit
 from mykey_tui.composition.hands import Hands
+from mykey_tui.composition.keypad import pin_ways
 from mykey_tui.flows.card_text import card_lines
 from mykey_tui.flows.counter import CounterDesk
 from mykey_tui.flows.courier import BackgroundLine
@@ -73,6 +74,7 @@ class Backroom:
             counter.handover,
             line,
             counter.clock,
+            pin=counter.settings.pin.policy,
             spot_check=SpotCheck(line),
         )
 
@@ -91,6 +93,7 @@ class Backroom:
                 simulated_reader=self.reader.simulated,
             ),
             demo=self.hands.demo(line.nudge) if self.hands.demo is not None else None,
+            pin=pin_ways(counter.settings.pin),
         )
 
     def close(self) -> None:

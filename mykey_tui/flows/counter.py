@@ -28,6 +28,7 @@ from mykey_tui.store.counter_store import CounterStore
 from mykey_tui.store.outbox import QueuedMutation
 from mykey_tui.store.queueing import QUEUE_SHOWN_MAX
 
+SLIP_NAME = "pin-slip.txt"
 EXPORT_NAME = "card.txt"
 """One file, written over: a heap of exports would be a list of visitors."""
 SIMULATED_PROFILE = "simulated"
@@ -138,6 +139,12 @@ class CounterDesk:
         """Write the card view's text to a file of mode 0600 in the home."""
         path = self.store.home.path / EXPORT_NAME
         self.store.home.write_private(path, self.card_text(detail).encode())
+        return path
+
+    def export_slip(self, text: str) -> Path:
+        """Write a slip for a resident; it names nobody, and the next one is written over it."""
+        path = self.store.home.path / SLIP_NAME
+        self.store.home.write_private(path, text.encode())
         return path
 
 

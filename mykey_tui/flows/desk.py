@@ -48,6 +48,7 @@ from mykey_tui.flows.outcomes import (
     ServiceCardRead,
     Stopped,
 )
+from mykey_tui.flows.pin_entry import PinGiven
 from mykey_tui.flows.soak import Tap
 from mykey_tui.flows.stopping import describe_bug
 from mykey_tui.flows.tap import read_tap
@@ -69,6 +70,10 @@ class DeskFlows(Protocol):
         """Whose card lies there at this provider."""
         ...
 
+    def lookup_with_pin(self, card: IdentifiedCard, given: PinGiven) -> LookupOutcome:
+        """The rest of a look-up that wanted the PIN."""
+        ...
+
     def confirm(self, card: IdentifiedCard) -> LookupOutcome:
         """The rest of a look-up in old rows, which a clerk has confirmed. Needs no card."""
         ...
@@ -81,11 +86,13 @@ class DeskFlows(Protocol):
         """What already speaks against a link, without any card."""
         ...
 
-    def link(self, card: IdentifiedCard, service_id: ServiceId) -> LinkOutcome:
+    def link(
+        self, card: IdentifiedCard, service_id: ServiceId, given: PinGiven | None = None
+    ) -> LinkOutcome:
         """Read again, compare, store."""
         ...
 
-    def unlink(self, card: IdentifiedCard) -> LinkOutcome:
+    def unlink(self, card: IdentifiedCard, given: PinGiven | None = None) -> LinkOutcome:
         """Read again, compare, take away."""
         ...
 
@@ -109,11 +116,19 @@ class _Expect(Enum):
 class _LinkRequest:
     card: IdentifiedCard
     service_id: ServiceId
+    given: PinGiven | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _UnlinkRequest:
     card: IdentifiedCard
+    given: PinGiven | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _LookupRequest:
+    card: IdentifiedCard
+    given: PinGiven
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +141,8 @@ class _ConfirmRequest:
     card: IdentifiedCard
 
 
-_CardRequest: TypeAlias = _LinkRequest | _UnlinkRequest | _ShowRequest
+_PinRequest: TypeAlias = _LinkRequest | _UnlinkRequest | _LookupRequest
+_CardRequest: TypeAlias = _PinRequest | _ShowRequest
 _Request: TypeAlias = _CardRequest | _ConfirmRequest
 
 
@@ -200,13 +216,19 @@ class Desk:
         """Cards laid from now on are left alone."""
         self._now_expect(_Expect.NOTHING)
 
-    def commit_link(self, card: IdentifiedCard, service_id: ServiceId) -> None:
+    def commit_link(
+        self, card: IdentifiedCard, service_id: ServiceId, given: PinGiven | None = None
+    ) -> None:
         """Read the card again, compare, store."""
-        self._ask(_LinkRequest(card, service_id))
+        self._ask(_LinkRequest(card, service_id, given))
 
-    def commit_unlink(self, card: IdentifiedCard) -> None:
+    def commit_unlink(self, card: IdentifiedCard, given: PinGiven | None = None) -> None:
         """Read the card again, compare, take the link away."""
-        self._ask(_UnlinkRequest(card))
+        self._ask(_UnlinkRequest(card, given))
+
+    def lookup_with_pin(self, card: IdentifiedCard, given: PinGiven) -> None:
+        """Go on with a look-up that wanted the PIN, while its card lies there still."""
+        self._ask(_LookupRequest(card, given))
 
     def show_card(self) -> None:
         """Read the card that lies there, or the next one, for the card view."""
@@ -221,11 +243,13 @@ class Desk:
         with self._lock:
             self._expect = expect
             self._generation += 1
+            _forget_pin(self._request)
             self._request = None
         self._reader.interrupt()
 
     def _ask(self, request: _Request) -> None:
         with self._lock:
+            _forget_pin(self._request)
             self._request = request
         self._reader.interrupt()
 
@@ -326,6 +350,9 @@ class Desk:
             self._announced = None
             self._answer_request(request)
             return True
+        if _forget_pin(request):
+            self._refuse_without_card(request)
+            return False
         if request is not self._announced:
             self._announced = request
             self._refuse_or_want(request)
@@ -339,6 +366,14 @@ class Desk:
             self._emit(LookedUp(Stopped(Code.BUG)))
             raise
         self._emit(LookedUp(outcome))
+
+    def _refuse_without_card(self, request: _CardRequest) -> None:
+        """A PIN does not wait for a card: it was typed for the one that lay there."""
+        with self._lock:
+            if self._request is request:
+                self._request = None
+        gone = Stopped(Code.CARD_REMOVED)
+        self._emit(LookedUp(gone) if isinstance(request, _LookupRequest) else LinkFinished(gone))
 
     def _refuse_or_want(self, request: _CardRequest) -> None:
         """Nobody is asked to lay a card for what is impossible anyway."""
@@ -354,10 +389,14 @@ class Desk:
 
     def _answer_request(self, request: _CardRequest) -> None:
         match request:
-            case _LinkRequest(card=card, service_id=service_id):
-                self._answer(lambda: LinkFinished(self._flows.link(card, service_id)), LinkFinished)
-            case _UnlinkRequest(card=card):
-                self._answer(lambda: LinkFinished(self._flows.unlink(card)), LinkFinished)
+            case _LinkRequest(card=card, service_id=service_id, given=given):
+                self._answer(
+                    lambda: LinkFinished(self._flows.link(card, service_id, given)), LinkFinished
+                )
+            case _UnlinkRequest(card=card, given=given):
+                self._answer(lambda: LinkFinished(self._flows.unlink(card, given)), LinkFinished)
+            case _LookupRequest(card=card, given=pin):
+                self._answer(lambda: LookedUp(self._flows.lookup_with_pin(card, pin)), LookedUp)
             case _ShowRequest():
                 self._answer(lambda: CardShown(self._flows.show()), CardShown)
             case _:
@@ -382,3 +421,12 @@ class Desk:
         finally:
             self._answered_at = self._clock.monotonic()
         self._emit(event)
+
+
+def _forget_pin(request: _Request | None) -> bool:
+    """Overwrite the PIN of a request that will not be served; False where it carries none."""
+    given = None if isinstance(request, _ShowRequest | _ConfirmRequest | None) else request.given
+    if given is None:
+        return False
+    given.forget()
+    return True

@@ -15,6 +15,7 @@ from mykey_tui.flows.outcomes import (
     ServiceCardOutcome,
     Stopped,
 )
+from mykey_tui.flows.pin_entry import PinGiven
 
 WAIT_SECONDS_MAX = 20.0
 """A store is open in a quarter of a second; on a slow box, or with rows to migrate, in some."""
@@ -51,6 +52,11 @@ class LateVisits:
         visits = self._visits()
         return visits if isinstance(visits, Stopped) else visits.lookup(handover=handover)
 
+    def lookup_with_pin(self, card: IdentifiedCard, given: PinGiven) -> LookupOutcome:
+        """The rest of a look-up that wanted the PIN."""
+        visits = self._visits()
+        return visits if isinstance(visits, Stopped) else visits.lookup_with_pin(card, given)
+
     def confirm(self, card: IdentifiedCard) -> LookupOutcome:
         """The rest of a look-up in old rows, which a clerk has confirmed."""
         visits = self._visits()
@@ -66,15 +72,17 @@ class LateVisits:
         visits = self._visits()
         return visits if isinstance(visits, Stopped) else visits.check_link(card, service_id)
 
-    def link(self, card: IdentifiedCard, service_id: ServiceId) -> LinkOutcome:
+    def link(
+        self, card: IdentifiedCard, service_id: ServiceId, given: PinGiven | None = None
+    ) -> LinkOutcome:
         """Read again, compare, store."""
         visits = self._visits()
-        return visits if isinstance(visits, Stopped) else visits.link(card, service_id)
+        return visits if isinstance(visits, Stopped) else visits.link(card, service_id, given)
 
-    def unlink(self, card: IdentifiedCard) -> LinkOutcome:
+    def unlink(self, card: IdentifiedCard, given: PinGiven | None = None) -> LinkOutcome:
         """Read again, compare, take away."""
         visits = self._visits()
-        return visits if isinstance(visits, Stopped) else visits.unlink(card)
+        return visits if isinstance(visits, Stopped) else visits.unlink(card, given)
 
     def show(self) -> CardDetailOutcome:
         """What the card's certificate says."""

@@ -22,11 +22,11 @@ from mykey_tui.flows.lookup import find_link, refusal_of
 from mykey_tui.flows.outcomes import IdentifiedCard, Linked, LinkOutcome, Stopped
 from mykey_tui.flows.pin import (
     PURPOSE_UNLINK,
-    PinGiven,
     ask_tries,
     authenticate,
     purpose_of_link,
 )
+from mykey_tui.flows.pin_entry import PinGiven
 from mykey_tui.flows.stopping import stopped_by
 from mykey_tui.flows.timings import Timings
 from mykey_tui.store.counter_store import CounterStore, RowsNow

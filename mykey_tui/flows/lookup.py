@@ -28,7 +28,8 @@ from mykey_tui.flows.outcomes import (
     Stopped,
     Unconfirmed,
 )
-from mykey_tui.flows.pin import PURPOSE_LOOKUP, PinGiven, ask_tries, authenticate
+from mykey_tui.flows.pin import PURPOSE_LOOKUP, ask_tries, authenticate
+from mykey_tui.flows.pin_entry import PinGiven
 from mykey_tui.flows.spot_check import SpotCheck
 from mykey_tui.flows.stopping import stopped_by
 from mykey_tui.flows.timings import Timings

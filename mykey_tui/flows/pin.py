@@ -8,7 +8,7 @@ is "taken away", and no wrong PIN.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from mykey_tui.card.connection import CardConnection, CardReader
 from mykey_tui.card.jpki import JpkiApplet, sha256_digest_info
@@ -18,7 +18,7 @@ from mykey_tui.domain.codes import Code
 from mykey_tui.domain.ids import ServiceId
 from mykey_tui.flows.identify import CertificateJudge, with_card
 from mykey_tui.flows.outcomes import IdentifiedCard, PinWanted, Stopped
-from mykey_tui.flows.pin_entry import PinEntry
+from mykey_tui.flows.pin_entry import PinGiven
 from mykey_tui.trust.possession import new_challenge, signed_by
 
 PURPOSE_LOOKUP = b"lookup"
@@ -28,23 +28,6 @@ PURPOSE_UNLINK = b"unlink"
 def purpose_of_link(service_id: ServiceId) -> bytes:
     """What a signature for this link is for: it cannot be another one's."""
     return b"link\0" + service_id.text.encode()
-
-
-@dataclass(frozen=True, slots=True)
-class PinGiven:
-    """What a person did to give the PIN, for one attempt.
-
-    `entry` is None where it is typed on the reader's own keys. `allow_last_try` is true only after
-    somebody typed the word that the screen asks for.
-    """
-
-    entry: PinEntry | None
-    allow_last_try: bool = False
-
-    def forget(self) -> None:
-        """Overwrite the digits: nobody will use them."""
-        if self.entry is not None:
-            self.entry.wipe()
 
 
 def ask_tries(reader: CardReader, card: IdentifiedCard) -> PinWanted | Stopped:

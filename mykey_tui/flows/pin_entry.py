@@ -8,6 +8,7 @@ cannot exist in a process that could leave a core.
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from typing import NoReturn
 
 from mykey_tui.card.allow_list import PIN_LENGTH
@@ -76,3 +77,20 @@ class PinEntry:
     def _overwrite(self) -> None:
         self._digits[:] = bytes(len(self._digits))
         self._digits.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class PinGiven:
+    """What a person did to give the PIN, for one attempt.
+
+    `entry` is None where it is typed on the reader's own keys. `allow_last_try` is true only after
+    somebody typed the word that the screen asks for.
+    """
+
+    entry: PinEntry | None
+    allow_last_try: bool = False
+
+    def forget(self) -> None:
+        """Overwrite the digits: nobody will use them."""
+        if self.entry is not None:
+            self.entry.wipe()

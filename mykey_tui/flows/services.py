@@ -6,8 +6,9 @@ called from a worker thread. Light: imported before the first paint.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, unique
 from pathlib import Path
 from typing import Protocol
 
@@ -22,6 +23,7 @@ from mykey_tui.flows.outcomes import (
     ServiceCardOutcome,
     Status,
 )
+from mykey_tui.flows.pin_entry import PinEntry, PinGiven
 from mykey_tui.flows.soak import ReaderInTest, SoakFigures
 
 
@@ -48,12 +50,21 @@ class DeskPort(Protocol):
         """Cards laid from now on are left alone (another screen is open)."""
         ...
 
-    def commit_link(self, card: IdentifiedCard, service_id: ServiceId) -> None:
-        """Read the card again, compare, store. `CardWanted` comes first when none lies there."""
+    def commit_link(
+        self, card: IdentifiedCard, service_id: ServiceId, given: PinGiven | None = None
+    ) -> None:
+        """Read the card again, compare, store. `CardWanted` comes first when none lies there.
+
+        The answer may be `PinWanted`; ask again with what was `given`. A PIN waits for no card.
+        """
         ...
 
-    def commit_unlink(self, card: IdentifiedCard) -> None:
+    def commit_unlink(self, card: IdentifiedCard, given: PinGiven | None = None) -> None:
         """The same for taking a link away."""
+        ...
+
+    def lookup_with_pin(self, card: IdentifiedCard, given: PinGiven) -> None:
+        """Go on with a look-up that ended in `PinWanted`; answers with `LookedUp`."""
         ...
 
     def confirm_lookup(self, card: IdentifiedCard) -> None:
@@ -63,6 +74,45 @@ class DeskPort(Protocol):
     def show_card(self) -> None:
         """Read the card that lies there, or the next one, for the card view."""
         ...
+
+
+@unique
+class KeypadSign(Enum):
+    """What a keypad tells the screen. Never which digit: that goes straight to the `PinEntry`."""
+
+    TYPED = "typed"
+    """A digit came or went; count the dots."""
+    ENTER = "enter"
+    CANCEL = "cancel"
+    GONE = "gone"
+    """The device went away."""
+
+
+class KeypadPort(Protocol):
+    """A small keyboard that only the resident sees, ours alone while a PIN is typed."""
+
+    def start(self, entry: PinEntry, tell: Callable[[KeypadSign], None]) -> None:
+        """Take the keypad for ourselves and let its digits go into `entry`.
+
+        `tell` is called on the keypad's own thread.
+
+        Raises:
+            ReaderError: KEYPAD_NONE, the device is not there, may not be used, or is taken.
+        """
+        ...
+
+    def stop(self) -> None:
+        """Let go of it. May be called twice."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PinWays:
+    """What a resident may type a PIN on, beside a reader's own keys."""
+
+    keyboard: bool = False
+    """The staff's keyboard; only where the provider allows it."""
+    keypad: KeypadPort | None = None
 
 
 class CounterPort(Protocol):
@@ -109,6 +159,10 @@ class CounterPort(Protocol):
 
     def export_card(self, detail: CardDetail) -> Path:
         """Write the card view's text to a file of mode 0600 in the home; return its path."""
+        ...
+
+    def export_slip(self, text: str) -> Path:
+        """Write a slip for a resident to a file of mode 0600 in the home; return its path."""
         ...
 
 
@@ -211,3 +265,4 @@ class Services:
     desk: DeskPort
     counter: CounterPort
     demo: DemoPort | None = None
+    pin: PinWays = field(default_factory=PinWays)

@@ -20,7 +20,7 @@ from mykey_tui.flows.outcomes import (
     ServiceCardOutcome,
     Stopped,
 )
-from mykey_tui.flows.pin import PinGiven
+from mykey_tui.flows.pin_entry import PinGiven
 from mykey_tui.flows.service_card import read_service_card
 from mykey_tui.flows.spot_check import SpotCheck
 from mykey_tui.flows.timings import Timings

@@ -63,6 +63,10 @@ class BackgroundCalls(App[None]):
 
         self.background(run, lambda _: done(), failed)
 
+    def soon(self, call: Callable[[], None]) -> None:
+        """Run `call` on the screen's thread; from any thread."""
+        self.post_message(self.Back(call))
+
     def crash_from_thread(self, error: Exception) -> None:
         """Let a thread's bug end the program as one of the screen's own does."""
 

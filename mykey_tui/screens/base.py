@@ -105,6 +105,11 @@ class CounterScreen(Screen[None], inherit_bindings=False):
         """While true, digits and letters go into a field and are no keys."""
         return False
 
+    @property
+    def takes_secret(self) -> bool:
+        """While true, nothing that is typed is held back as a barcode."""
+        return False
+
     # The frame
 
     @property

@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from mykey_tui.card.connection import ReaderState
 from mykey_tui.domain.codes import Code
-from mykey_tui.flows.outcomes import IdentifiedCard, Status
+from mykey_tui.flows.outcomes import IdentifiedCard, PinWanted, Status, Stopped
 from mykey_tui.i18n.catalog import Catalog, CodeText
 from mykey_tui.screens.doctor_notes import DoctorNotes
 from mykey_tui.screens.profile import Render, RenderProfile
 
 if TYPE_CHECKING:
+    from mykey_tui.flows.desk_events import DeskEvent, LinkFinished, LookedUp
+    from mykey_tui.flows.pin_entry import PinGiven
     from mykey_tui.flows.services import Services, TechnicianPort
+    from mykey_tui.screens.base import CounterScreen
 
 T = TypeVar("T")
 
@@ -66,6 +69,15 @@ class Face:
     def is_console(self) -> bool:
         """Whether only ASCII can be drawn."""
         return self.profile.render is Render.CONSOLE
+
+
+@dataclass(frozen=True, slots=True)
+class PinAsk:
+    """A PIN for the screen below: send what is given; and how a failure is told to that screen."""
+
+    wanted: PinWanted
+    give: Callable[[PinGiven], None]
+    failed: Callable[[Stopped], LookedUp | LinkFinished]
 
 
 class Host(Protocol):
@@ -148,6 +160,18 @@ class Host(Protocol):
 
     def back(self) -> None:
         """Close the uppermost screen."""
+        ...
+
+    def soon(self, call: Callable[[], None]) -> None:
+        """Run `call` on the screen's thread; from any thread."""
+        ...
+
+    def ask_pin(self, ask: PinAsk) -> None:
+        """Lay the PIN screen over the present one."""
+        ...
+
+    def answer_below(self, closing: CounterScreen, event: DeskEvent) -> None:
+        """Close this screen, if it is still open, and give the event to the one below."""
         ...
 
     def change_language(self) -> None:

@@ -6,6 +6,7 @@ Step 1 reads the resident's card, step 2 the service's own card (by tap, scan or
 
 from __future__ import annotations
 
+from functools import partial
 from typing import assert_never
 
 from mykey_tui.domain.codes import Code
@@ -36,7 +37,7 @@ from mykey_tui.flows.outcomes import (
     Unconfirmed,
 )
 from mykey_tui.screens.deadline import ReadingDeadline
-from mykey_tui.screens.host import Host
+from mykey_tui.screens.host import Host, PinAsk
 from mykey_tui.screens.link_steps import LinkSteps
 from mykey_tui.screens.link_view import Step
 
@@ -119,12 +120,20 @@ class LinkScreen(LinkSteps):
         was_read = self.state.reading
         self._answered()
         if isinstance(outcome, PinWanted):
-            outcome, was_read = Stopped(Code.PIN_NEEDED), False
+            self._ask_pin(outcome)
+            return
         self._end(outcome)
         if self._may_be_tried_again and was_read:
             self._commit_when_taken = self.host.card_lies
             if not self._commit_when_taken:
                 self._commit()
+
+    def _ask_pin(self, wanted: PinWanted) -> None:
+        """The provider wants the PIN before the link is stored."""
+        services = self.host.services
+        if services is not None and self._card is not None and self._number is not None:
+            give = partial(services.desk.commit_link, self._card, self._number)
+            self.host.ask_pin(PinAsk(wanted, give, LinkFinished))
 
     def _end(self, outcome: Linked | Stopped) -> None:
         self.state.wanted = False

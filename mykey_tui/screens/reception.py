@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import assert_never
 
 from mykey_tui.card.connection import ReaderState
@@ -24,7 +25,7 @@ from mykey_tui.screens import actions
 from mykey_tui.screens.actions import Action
 from mykey_tui.screens.base import CounterScreen
 from mykey_tui.screens.deadline import ReadingDeadline
-from mykey_tui.screens.host import Host, Overlay, Place
+from mykey_tui.screens.host import Host, Overlay, PinAsk, Place
 from mykey_tui.screens.layout import Line, left
 from mykey_tui.screens.reception_view import (
     CannotStart,
@@ -105,7 +106,10 @@ class ReceptionScreen(CounterScreen):
                 self._show(Reading())
                 self._deadline.start()
             case LookedUp(outcome) | LinkFinished(outcome):
-                self._show(Stopped(Code.PIN_NEEDED) if isinstance(outcome, PinWanted) else outcome)
+                if isinstance(outcome, PinWanted):
+                    self._ask_pin(outcome)
+                else:
+                    self._show(outcome)
             case CardTaken():
                 if isinstance(self.shown, Reading):
                     self._show(Stopped(Code.CARD_REMOVED))
@@ -122,6 +126,14 @@ class ReceptionScreen(CounterScreen):
     def _show(self, shown: Shown) -> None:
         self._deadline.stop()
         self.shown = shown
+
+    def _ask_pin(self, wanted: PinWanted) -> None:
+        """Under the PIN screen stands what is true until it is given."""
+        self._show(Stopped(Code.PIN_NEEDED))
+        services = self.host.services
+        if services is not None:
+            give = partial(services.desk.lookup_with_pin, wanted.card)
+            self.host.ask_pin(PinAsk(wanted, give, LookedUp))
 
     def _too_slow(self) -> None:
         self._show(Stopped(Code.CARD_SLOW))

@@ -68,9 +68,14 @@ class ScanRouting(App[None]):
         """A barcode came."""
         raise NotImplementedError
 
+    @property
+    def scans_are_off(self) -> bool:
+        """Whether keys go through at once: a PIN is typed."""
+        return False
+
     async def on_event(self, event: events.Event) -> None:
         """Hold what may be a burst; let all other keys through, at most a moment late."""
-        if not isinstance(event, events.Key) or event.is_forwarded:
+        if not isinstance(event, events.Key) or event.is_forwarded or self.scans_are_off:
             await super().on_event(event)
             return
         if self._burst_timer is not None:

@@ -30,7 +30,8 @@ from mykey_tui.flows.outcomes import (
     Status,
     Stopped,
 )
-from mykey_tui.flows.services import SampleCard, Services, Trace
+from mykey_tui.flows.pin_entry import PinEntry, PinGiven
+from mykey_tui.flows.services import KeypadSign, PinWays, SampleCard, Services, Trace
 from mykey_tui.flows.soak import ReaderInTest, SoakFigures
 
 CN = SubjectCn.parse("1C2410DF79DGEL" + "07202002B")
@@ -90,6 +91,8 @@ class FakeDesk:
 
     asked: list[tuple[str, ...]] = field(default_factory=list)
     committed: list[tuple[IdentifiedCard, ServiceId]] = field(default_factory=list)
+    pins: list[tuple[str | None, bool]] = field(default_factory=list)
+    """Digits (None: on the reader) and whether the last try was allowed."""
 
     def expect_lookup(self, *, handover: bool = True) -> None:
         self.asked.append(("lookup",) if handover else ("lookup", "without hand-over"))
@@ -103,12 +106,26 @@ class FakeDesk:
     def expect_nothing(self) -> None:
         self.asked.append(("nothing",))
 
-    def commit_link(self, card: IdentifiedCard, service_id: ServiceId) -> None:
+    def commit_link(
+        self, card: IdentifiedCard, service_id: ServiceId, given: PinGiven | None = None
+    ) -> None:
         self.asked.append(("commit-link",))
         self.committed.append((card, service_id))
+        self._take(given)
 
-    def commit_unlink(self, card: IdentifiedCard) -> None:
+    def commit_unlink(self, card: IdentifiedCard, given: PinGiven | None = None) -> None:
         self.asked.append(("commit-unlink",))
+        self._take(given)
+
+    def lookup_with_pin(self, card: IdentifiedCard, given: PinGiven) -> None:
+        self.asked.append(("lookup-with-pin",))
+        self._take(given)
+
+    def _take(self, given: PinGiven | None) -> None:
+        """What the card thread does with it: use it once."""
+        if given is not None:
+            digits = None if given.entry is None else given.entry.take()
+            self.pins.append((digits, given.allow_last_try))
 
     def show_card(self) -> None:
         self.asked.append(("show-card",))
@@ -131,6 +148,7 @@ class FakeCounter:
     replaced: list[int] = field(default_factory=list)
     replace_error: Exception | None = None
     exported: list[CardDetail] = field(default_factory=list)
+    slips: list[str] = field(default_factory=list)
     export_error: Exception | None = None
 
     def status(self) -> Status:
@@ -171,6 +189,10 @@ class FakeCounter:
 
     def test_handover(self) -> HandOver:
         return self.handover
+
+    def export_slip(self, text: str) -> Path:
+        self.slips.append(text)
+        return Path("/home/counter/pin-slip.txt")
 
     def export_card(self, detail: CardDetail) -> Path:
         if self.export_error is not None:
@@ -323,6 +345,32 @@ class FakeTechnician:
         return Path("/home/counter/evidence.txt")
 
 
+@dataclass
+class FakeKeypad:
+    """A resident's fingers on a keypad of their own."""
+
+    error: Exception | None = None
+    started: int = 0
+    stopped: int = 0
+    entry: PinEntry | None = None
+    tell: Callable[[KeypadSign], None] = lambda sign: None
+
+    def start(self, entry: PinEntry, tell: Callable[[KeypadSign], None]) -> None:
+        if self.error is not None:
+            raise self.error
+        self.started += 1
+        self.entry, self.tell = entry, tell
+
+    def stop(self) -> None:
+        self.stopped += 1
+
+    def press(self, digits: str) -> None:
+        assert self.entry is not None
+        for digit in digits:
+            self.entry.press(digit)
+            self.tell(KeypadSign.TYPED)
+
+
 def _set_event() -> threading.Event:
     event = threading.Event()
     event.set()
@@ -336,6 +384,7 @@ class Fakes:
     desk: FakeDesk = field(default_factory=FakeDesk)
     counter: FakeCounter = field(default_factory=FakeCounter)
     demo: FakeDemo | None = None
+    pin: PinWays = field(default_factory=lambda: PinWays(keyboard=True))
     technician: FakeTechnician = field(default_factory=FakeTechnician)
     start_error: Exception | None = None
     holds: threading.Event = field(default_factory=_set_event)
@@ -347,4 +396,4 @@ class Fakes:
         self.holds.wait(10)
         if self.start_error is not None:
             raise self.start_error
-        return Services(self.desk, self.counter, self.demo)
+        return Services(self.desk, self.counter, self.demo, pin=self.pin)

@@ -14,8 +14,10 @@ from mykey_tui.flows.desk import DeskFlows
 from mykey_tui.flows.desk_events import LookedUp, ReadingStarted
 from mykey_tui.flows.late_visits import LateVisits
 from mykey_tui.flows.outcomes import Stopped
+from mykey_tui.flows.pin_entry import PinGiven
 
 SID = ServiceId("2802121234")
+GIVEN = PinGiven(None)
 
 
 class Echo:
@@ -28,11 +30,12 @@ class Echo:
 def calls(visits: DeskFlows, card: Any) -> dict[str, Any]:
     return {
         "lookup": visits.lookup(handover=False),
+        "lookup_with_pin": visits.lookup_with_pin(card, GIVEN),
         "confirm": visits.confirm(card),
         "service_card": visits.service_card(),
         "check_link": visits.check_link(card, SID),
-        "link": visits.link(card, SID),
-        "unlink": visits.unlink(card),
+        "link": visits.link(card, SID, GIVEN),
+        "unlink": visits.unlink(card, GIVEN),
         "show": visits.show(),
     }
 

@@ -20,8 +20,8 @@ from mykey_tui.domain.ids import ServiceId
 from mykey_tui.domain.tokens import default_token
 from mykey_tui.flows import pin as pin_flow
 from mykey_tui.flows.outcomes import Found, IdentifiedCard, Linked, NotLinked, PinWanted, Stopped
-from mykey_tui.flows.pin import PinGiven, ask_tries, authenticate
-from mykey_tui.flows.pin_entry import PinEntry
+from mykey_tui.flows.pin import ask_tries, authenticate
+from mykey_tui.flows.pin_entry import PinEntry, PinGiven
 from mykey_tui.flows.visits import Visits
 from mykey_tui.reader.card_file import CardFile, CardPin, Fault, FaultName
 from mykey_tui.reader.trace import Traced
