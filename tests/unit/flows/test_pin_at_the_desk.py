@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from mykey_tui.flows.desk import Desk, DeskFlows
 from mykey_tui.flows.desk_events import CardTaken, LinkFinished, LookedUp, ReaderIs
 from mykey_tui.flows.outcomes import Found, IdentifiedCard, Linked, PinWanted, Stopped
 from mykey_tui.flows.pin_entry import PinEntry, PinGiven
-from tests.unit.flows.conftest import OTHER, PAPER, Bench, Watcher
+from tests.unit.flows.conftest import OTHER, PAPER, Bench
 
 NUMBER = ServiceId("2802121234")
 VERIFY = bytes.fromhex("0020008004")
@@ -45,7 +46,7 @@ def always(bench: Bench, make_desk: Callable[[DeskFlows], Desk]) -> Desk:
 
 
 @pytest.fixture
-def wanted(bench: Bench, always: Desk, watcher: Watcher) -> IdentifiedCard:
+def wanted(bench: Bench, always: Desk, watcher: Any) -> IdentifiedCard:
     """A linked card lies there, and its PIN is wanted."""
     card = bench.identified(PAPER)
     bench.has_row(default_token(bench.provider_key, card.cn), NUMBER.text)
@@ -59,7 +60,7 @@ def wanted(bench: Bench, always: Desk, watcher: Watcher) -> IdentifiedCard:
 
 
 def test_the_pin_goes_to_the_card_that_lies_there(
-    bench: Bench, always: Desk, wanted: IdentifiedCard, watcher: Watcher
+    bench: Bench, always: Desk, wanted: IdentifiedCard, watcher: Any
 ) -> None:
     what = given()
     always.lookup_with_pin(wanted, what)
@@ -70,7 +71,7 @@ def test_the_pin_goes_to_the_card_that_lies_there(
 
 
 def test_a_pin_does_not_wait_for_a_card(
-    bench: Bench, always: Desk, wanted: IdentifiedCard, watcher: Watcher
+    bench: Bench, always: Desk, wanted: IdentifiedCard, watcher: Any
 ) -> None:
     bench.reader.remove()
     watcher.until(CardTaken)
@@ -86,7 +87,7 @@ def test_a_pin_does_not_wait_for_a_card(
     assert verifies(bench) == 0
 
 
-def test_a_pin_that_is_called_off_is_overwritten(bench: Bench, watcher: Watcher) -> None:
+def test_a_pin_that_is_called_off_is_overwritten(bench: Bench, watcher: Any) -> None:
     desk = Desk(bench.reader, bench.visits, watcher, bench.clock)  # not started: nothing is served
     card = bench.identified(PAPER)
     first, second = given(), given()
@@ -99,7 +100,7 @@ def test_a_pin_that_is_called_off_is_overwritten(bench: Bench, watcher: Watcher)
 
 
 def test_step_three_asks_first_and_links_after_the_pin(
-    bench: Bench, always: Desk, watcher: Watcher
+    bench: Bench, always: Desk, watcher: Any
 ) -> None:
     watcher.until(ReaderIs)
     card = bench.identified(OTHER)
