@@ -16,6 +16,9 @@ WAIT_SECONDS = 60.0
 WAIT_SECONDS_MAX = 3600.0
 """A command that waits longer for a card was forgotten."""
 
+TAPS_MAX = 500
+"""Of the 100-taps test; as `flows.soak.TAPS` has it."""
+
 _INTERRUPTED = 130
 """What shells report for Ctrl-C."""
 _SCREENS = frozenset({"run", "demo"})
@@ -232,6 +235,10 @@ def _add_cards(
     actions = card.add_subparsers(metavar="ACTION", required=True)
     show = _add(actions, "show", "what the certificate says", common, reading, module="card_show")
     show.add_argument("--export", metavar="FILE", help="write it to a file as well")
+    soak = _add(commands, "soak", "lay a card 100 times: how surely, how fast", common, reading)
+    soak.add_argument("--taps", type=_taps, default=100, metavar="N", help="how many (100)")
+    for traced in (show, soak):
+        traced.add_argument("--trace", action="store_true", help="tell the commands on stderr")
     make = _add(actions, "make", "make a sample card (SIMULATED)", common, module="card_sample")
     make.set_defaults(action="make")
     make.add_argument("--cn", required=True, help="23 characters: 14 and 9")
@@ -250,6 +257,12 @@ def _unsent(text: str) -> str:
     if text != "unknown" and not (text.isascii() and text.isdecimal() and len(text) < 9):
         raise argparse.ArgumentTypeError("a number, or the word unknown")
     return text
+
+
+def _taps(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and 1 <= int(text[:9]) <= TAPS_MAX):
+        raise argparse.ArgumentTypeError(f"from 1 to {TAPS_MAX}")
+    return int(text)
 
 
 def _seconds(text: str) -> float:

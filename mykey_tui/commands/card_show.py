@@ -8,6 +8,7 @@ from mykey_tui.commands.card_thread import CardThread
 from mykey_tui.commands.context import Context, outside_path
 from mykey_tui.commands.output import Exit, exit_of
 from mykey_tui.commands.outside import write_outside
+from mykey_tui.commands.traced import traced
 from mykey_tui.composition.counter import make_judge
 from mykey_tui.composition.reader import make_reader
 from mykey_tui.domain.clock import SystemClock, japanese_date
@@ -23,8 +24,8 @@ def run(arguments: argparse.Namespace) -> int:
     output, clock = context.output, SystemClock()
     reader = make_reader(context.settings.reader)
     judge = make_judge(context.settings, clock)
-    flow = CardDetailFlow(reader, judge, clock)
-    with CardThread(reader) as thread:
+    with traced(reader, arguments) as watched, CardThread(watched) as thread:
+        flow = CardDetailFlow(watched, judge, clock)
         context.ask_for_card()
         outcome: CardDetailOutcome | None = thread.wait_for_card(arguments.wait)
         if outcome is None:

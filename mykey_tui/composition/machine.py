@@ -11,8 +11,14 @@ from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from mykey_tui.diagnostics.box import read_box
 from mykey_tui.diagnostics.files import names_in, read_head
+from mykey_tui.domain.clock import SystemClock
+from mykey_tui.domain.reader_name import bare_reader_name
+from mykey_tui.flows.soak import ReaderInTest
 
+ROOT = Path("/")
+_OF_A_READER = ("mykey-tui", "pcscd", "libccid")
 _DPKG = Path("var/lib/dpkg/status")
 _DPKG_BYTES_MAX = 32 * 1024 * 1024
 _PACMAN = Path("var/lib/pacman/local")
@@ -49,6 +55,18 @@ def versions(root: Path, engine: str) -> Mapping[str, str]:
         "system": _system(root),
         **packages,
     }
+
+
+def reader_in_test(name: str, *, simulated: bool, root: Path = ROOT) -> ReaderInTest:
+    """The reader that PC/SC calls `name`, with its USB number where only one reader is plugged in."""
+    usb = () if simulated else read_box(root).usb
+    known = versions(root, "")
+    return ReaderInTest(
+        name=bare_reader_name(name),
+        usb_id=usb[0].usb_id if len(usb) == 1 else "",
+        software=tuple(f"{each} {known[each]}" for each in _OF_A_READER if known[each]),
+        month=SystemClock().now().strftime("%Y-%m"),
+    )
 
 
 def _installed(distribution: str) -> str:

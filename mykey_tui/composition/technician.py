@@ -11,7 +11,6 @@ from mykey_tui.card.connection import CardReader, ReaderState
 from mykey_tui.card.live import SlotsNow
 from mykey_tui.composition.hands import Hands
 from mykey_tui.diagnostics.finding import Finding, Report
-from mykey_tui.domain.clock import SystemClock
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.reader_name import bare_reader_name
 from mykey_tui.flows.desk import Desk
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from mykey_tui.diagnostics.sources import ReaderProbe, Sources
 
 ROOT = Path("/")
-_SOFTWARE_OF_A_READER = ("mykey-tui", "pcscd", "libccid")
 
 
 class _Looker(Protocol):
@@ -81,14 +79,10 @@ class Technician:
 
     def reader_in_test(self) -> ReaderInTest:
         """The reader and its software."""
-        usb, versions = self._usb(), self._versions()
-        software = [f"{name} {versions[name]}" for name in _SOFTWARE_OF_A_READER if versions[name]]
-        return ReaderInTest(
-            name=bare_reader_name(self.desk.reader_state[1]),
-            usb_id=usb[0][0] if len(usb) == 1 else "",
-            software=tuple(software),
-            month=SystemClock().now().strftime("%Y-%m"),
-        )
+        from mykey_tui.composition.machine import reader_in_test  # noqa: PLC0415
+
+        name = self.desk.reader_state[1]
+        return reader_in_test(name, simulated=self.reader.simulated, root=self.root)
 
     def write_evidence(self, report: Report | None, soak: SoakFigures | None) -> Path:
         """Write the evidence sheet into the home. Raises `StoreError`."""
@@ -97,7 +91,7 @@ class Technician:
 
         sheet = Evidence(
             versions=self._versions(),
-            usb=[f"{product} ({usb_id})" for usb_id, product in self._usb()],
+            usb=() if self.reader.simulated else self._usb(),
             slots=self.look(0.0).slots,
             health=self.desk.reader_health,
             report=report,
@@ -179,13 +173,11 @@ class Technician:
 
         return LiveSlots(Pyscard())
 
-    def _usb(self) -> Sequence[tuple[str, str]]:
-        """Number and product of the card readers on USB."""
+    def _usb(self) -> Sequence[str]:
+        """Product and number of the card readers on USB."""
         from mykey_tui.diagnostics.box import read_box  # noqa: PLC0415
 
-        if self.reader.simulated:
-            return ()
-        return [(device.usb_id, device.product) for device in read_box(self.root).usb]
+        return [f"{device.product} ({device.usb_id})" for device in read_box(self.root).usb]
 
     def _versions(self) -> dict[str, str]:
         from mykey_tui.composition.machine import versions  # noqa: PLC0415
