@@ -19,8 +19,9 @@ from mykey_tui.reader.pcsc import PcscReader
 from tests.pcscd.looking import next_event, next_state, read
 from tests.unit.reader.scripted_service import ScriptedService
 
-LATE_SECONDS = 0.3
+LATE_SECONDS = 0.5
 """What counts as hanging in these tests; the product waits some seconds."""
+UNPLUGGED = 20
 
 
 @pytest.fixture(autouse=True)
@@ -179,11 +180,11 @@ def test_a_reader_is_unplugged_and_plugged_in_again(card: CardFile, plug_and_pla
     service = ScriptedService("A", plug_and_play=plug_and_play)
     with driver(service) as reader:
         next_state(reader, ReaderState.READY)
-        for lost in range(1, 4):
+        for lost in range(1, UNPLUGGED + 1):
             service.unplug("A")
             next_state(reader, ReaderState.NO_READER)
             assert refusal(reader) is Code.READER_NONE
-            service.plug("A")
+            service.plug("A", card if lost % 2 else None)
             next_state(reader, ReaderState.READY)
             assert reader.health().reader_lost == lost
         reads_next_card(service, reader, "A", card)
@@ -595,4 +596,4 @@ def test_a_wait_is_interrupted_from_another_thread_at_once() -> None:
         threading.Timer(0.05, reader.interrupt).start()
         begun = monotonic()
         assert reader.wait(30) is None
-        assert monotonic() - begun < 0.2
+        assert monotonic() - begun < 1.0
