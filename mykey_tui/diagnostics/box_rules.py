@@ -1,4 +1,4 @@
-"""Rules of the machine's own layers: USB, kernel and driver, the service, the permission.
+"""Rules of USB and of the drivers.
 
 A reader that the service lists is proof against most of what files may look like, so these rules
 speak only where there is none: no false alarm about an RC-S380 in the drawer of a working counter.
@@ -8,16 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mykey_tui.card.connection import ReaderState
 from mykey_tui.diagnostics.facts import BoxFacts, Driver, JournalFacts, Reach, UsbDevice
-from mykey_tui.diagnostics.finding import NO_FACTS, Finding, State
+from mykey_tui.diagnostics.finding import Finding, State
 from mykey_tui.diagnostics.known import Known, Rule
 from mykey_tui.diagnostics.known_readers import known_reader
 from mykey_tui.diagnostics.layer import Layer
 from mykey_tui.domain.codes import Code
 
-RESTARTS_NORMAL = 2
-"""Ends of the service in the journal from which on people ask whether it is broken."""
 _NO_JOURNAL = JournalFacts()
 
 
@@ -31,6 +28,11 @@ def name_of(device: UsbDevice) -> str:
     row = known_reader(device.usb_id)
     name = row.name if row is not None else device.product
     return f"{name} ({device.usb_id})" if name else device.usb_id
+
+
+def has_service(box: BoxFacts) -> bool:
+    """Whether pcscd is installed here, or its socket given to us."""
+    return box.has_pcscd or box.socket is not Reach.MISSING
 
 
 def reader_in_a_container(known: Known) -> Finding | None:
@@ -86,11 +88,9 @@ def kernel_holds_the_reader(known: Known) -> Finding | None:
 def driver_missing(known: Known) -> Finding | None:
     """Annex B "device but no driver"; for the readers of ACS their own driver will do."""
     box = known.box
-    if box is None or box.libccid is not None or box.libacsccid is not None:
-        return None
-    if not _has_service(box):
-        return None  # Both are installed together.
-    for device in _waiting_devices(known):
+    if box is None or box.libccid is not None or not has_service(box):
+        return None  # A service that is missing brings its driver with it.
+    for device in _unlisted_devices(known):
         return _driver_finding(Code.CCID_MISSING, device, box)
     return None
 
@@ -99,10 +99,9 @@ def driver_too_old(known: Known) -> Finding | None:
     """Row 4: a reader that only newer versions of libccid list."""
     for device in _unlisted_devices(known):
         row = known_reader(device.usb_id)
-        libccid = known.box.libccid if known.box is not None else None
-        if row is None or libccid is None or known.box is None or not row.libccid_min:
+        if row is None or not row.libccid_min or known.box is None or known.box.libccid is None:
             continue
-        if _numbers(libccid.version) < _numbers(row.libccid_min):
+        if _numbers(known.box.libccid.version) < _numbers(row.libccid_min):
             return _driver_finding(Code.CCID_OLD, device, known.box, needed=row.libccid_min)
     return None
 
@@ -119,88 +118,9 @@ def own_driver_missing(known: Known) -> Finding | None:
 def driver_does_not_list(known: Known) -> Finding | None:
     """Annex B "device but no driver", for a reader that nobody taught this libccid."""
     for device in _unlisted_devices(known):
-        if known.box is not None:
+        if known.box is not None and known.box.libccid is not None:
             return _driver_finding(Code.CCID_UNLISTED, device, known.box)
     return None
-
-
-def service_hangs(known: Known) -> Finding | None:
-    """The service was asked for its readers and has not answered."""
-    reader = known.reader
-    if reader.state is not ReaderState.STARTING or reader.trouble is not None:
-        return None
-    return Finding(Layer.DAEMON, State.UNKNOWN, Code.PCSC_HANGS)
-
-
-def socket_not_in_the_container(known: Known) -> Finding | None:
-    """Row 13."""
-    box = known.box
-    if box is None or not box.is_container or box.socket is not Reach.MISSING or known.has_reader:
-        return None
-    return Finding(Layer.DAEMON, State.FAULT, Code.PCSC_CONTAINER)
-
-
-def service_not_installed(known: Known) -> Finding | None:
-    """Row 1, where there is no pcscd at all."""
-    box = known.box
-    if box is None or _has_service(box) or known.has_reader:
-        return None
-    return Finding(Layer.DAEMON, State.FAULT, Code.PCSC_MISSING, _distribution(known))
-
-
-def two_services(known: Known) -> Finding | None:
-    """Annex B "second pcscd". With a working reader it is worth a word only."""
-    if known.box is None or len(known.box.services) < 2:  # one is as it should be
-        return None
-    state = State.NOTE if known.has_reader else State.FAULT
-    return Finding(Layer.DAEMON, state, Code.PCSC_TWO, {"places": ", ".join(known.box.services)})
-
-
-def versions_differ(known: Known) -> Finding | None:
-    """Annex B "version mismatch"."""
-    if known.has_reader or not (known.journal or _NO_JOURNAL).versions_differ:
-        return None
-    return Finding(Layer.DAEMON, State.FAULT, Code.PCSC_VERSION)
-
-
-def service_stopped(known: Known) -> Finding | None:
-    """Row 1 and Annex B "service absent/stopped": nobody listens, or nobody answers."""
-    box = known.box
-    if known.has_reader or _is_turned_away(known):
-        return None
-    is_silent = box is not None and box.socket in (Reach.MISSING, Reach.REFUSED)
-    if is_silent or known.reader.state is ReaderState.NO_SERVICE:
-        return Finding(Layer.DAEMON, State.FAULT, Code.READER_NO_SERVICE)
-    return None
-
-
-def service_comes_and_goes(known: Known) -> Finding | None:
-    """Row 8: it ends when nobody uses it. Normal, and people worry."""
-    if not known.has_reader or (known.journal or _NO_JOURNAL).ends < RESTARTS_NORMAL:
-        return None
-    return Finding(Layer.DAEMON, State.NOTE, Code.PCSC_ON_DEMAND)
-
-
-def socket_closed_to_us(known: Known) -> Finding | None:
-    """The file's mode keeps this user out, before polkit is asked."""
-    box = known.box
-    if box is None or box.socket is not Reach.DENIED:
-        return None
-    return Finding(Layer.PERMISSION, State.FAULT, Code.PCSC_SOCKET, {"mode": box.socket_mode})
-
-
-def process_hidden(known: Known) -> Finding | None:
-    """Row 2, hidepid: polkit is asked about a process that nobody can see."""
-    if known.box is None or not known.box.hides_processes or not _is_turned_away(known):
-        return None
-    return Finding(Layer.PERMISSION, State.FAULT, Code.PCSC_HIDDEN)
-
-
-def turned_away(known: Known) -> Finding | None:
-    """Row 2 and Annex B "not allowed"."""
-    if not _is_turned_away(known):
-        return None
-    return Finding(Layer.PERMISSION, State.FAULT, Code.READER_DENIED)
 
 
 RULES: Mapping[Layer, tuple[Rule, ...]] = {
@@ -217,22 +137,8 @@ RULES: Mapping[Layer, tuple[Rule, ...]] = {
         own_driver_missing,
         driver_does_not_list,
     ),
-    Layer.DAEMON: (
-        two_services,
-        socket_not_in_the_container,
-        service_not_installed,
-        versions_differ,
-        service_stopped,
-        service_hangs,
-        service_comes_and_goes,
-    ),
-    Layer.PERMISSION: (socket_closed_to_us, process_hidden, turned_away),
 }
 """The first that finds something speaks for its layer."""
-
-
-def _has_service(box: BoxFacts) -> bool:
-    return box.has_pcscd or box.socket is not Reach.MISSING
 
 
 def _is_usable(device: UsbDevice) -> bool:
@@ -254,7 +160,7 @@ def _unlisted_devices(known: Known) -> tuple[UsbDevice, ...]:
         return ()
     drivers = [driver for driver in (known.box.libccid, known.box.libacsccid) if driver is not None]
     listed = [device for device in waiting if _is_listed(device, drivers)]
-    return () if listed or not drivers else waiting
+    return () if listed else waiting
 
 
 def _is_listed(device: UsbDevice, drivers: list[Driver]) -> bool:
@@ -268,7 +174,8 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def _is_number(part: str) -> bool:
-    return part.isascii() and part.isdigit() and len(part) < 10  # no such version
+    """Short enough, too: a number from outside may have thousands of digits."""
+    return part.isascii() and part.isdigit() and len(part) < 10
 
 
 def _driver_finding(code: Code, device: UsbDevice, box: BoxFacts, *, needed: str = "") -> Finding:
@@ -278,26 +185,3 @@ def _driver_finding(code: Code, device: UsbDevice, box: BoxFacts, *, needed: str
     if needed:
         facts["needed"] = needed
     return Finding(Layer.KERNEL, State.FAULT, code, facts)
-
-
-def _distribution(known: Known) -> Mapping[str, str]:
-    return NO_FACTS if known.box is None else {"distribution": known.box.distribution}
-
-
-def _is_turned_away(known: Known) -> bool:
-    """The service is there and does not let us in.
-
-    It says so, or the journal does. Without a journal an open socket that leads nowhere, on a host
-    whose pcscd asks polkit and has no rule for us, is taken for the same: the older libraries
-    report "no service" there.
-    """
-    box = known.box
-    if known.reader.state is ReaderState.DENIED:
-        return True
-    if known.reader.state is not ReaderState.NO_SERVICE or box is None:
-        return box is not None and box.socket is Reach.DENIED
-    if box.socket is not Reach.OPEN:
-        return box.socket is Reach.DENIED
-    if known.journal is None:
-        return box.asks_polkit and not box.has_polkit_rule
-    return known.journal.denied or known.journal.process_hidden

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from mykey_tui.diagnostics import box_rules, card_rules, counter_rules
+from mykey_tui.diagnostics import box_rules, card_rules, counter_rules, service_rules
 from mykey_tui.diagnostics.explained import explained_by
 from mykey_tui.diagnostics.facts import (
     BoxFacts,
@@ -45,6 +45,7 @@ LINE_SECONDS = 4.0
 
 RULES: Mapping[Layer, tuple[Rule, ...]] = {
     **box_rules.RULES,
+    **service_rules.RULES,
     **card_rules.RULES,
     **counter_rules.RULES,
 }

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from mykey_tui.card.connection import CardReader, ReaderState
-from mykey_tui.diagnostics import box_rules, card_rules, counter_rules
+from mykey_tui.diagnostics import box_rules, card_rules, counter_rules, service_rules
 from mykey_tui.diagnostics.facts import LineFacts
 from mykey_tui.diagnostics.finding import State
 from mykey_tui.diagnostics.known import Rule
@@ -497,15 +497,15 @@ RULE_OF: Mapping[Code, Rule] = {
     Code.CCID_OLD: box_rules.driver_too_old,
     Code.CCID_ACS: box_rules.own_driver_missing,
     Code.CCID_UNLISTED: box_rules.driver_does_not_list,
-    Code.PCSC_TWO: box_rules.two_services,
-    Code.PCSC_CONTAINER: box_rules.socket_not_in_the_container,
-    Code.PCSC_MISSING: box_rules.service_not_installed,
-    Code.PCSC_VERSION: box_rules.versions_differ,
-    Code.READER_NO_SERVICE: box_rules.service_stopped,
-    Code.PCSC_HANGS: box_rules.service_hangs,
-    Code.PCSC_ON_DEMAND: box_rules.service_comes_and_goes,
-    Code.PCSC_HIDDEN: box_rules.process_hidden,
-    Code.READER_DENIED: box_rules.turned_away,
+    Code.PCSC_TWO: service_rules.two_services,
+    Code.PCSC_CONTAINER: service_rules.socket_not_in_the_container,
+    Code.PCSC_MISSING: service_rules.service_not_installed,
+    Code.PCSC_VERSION: service_rules.versions_differ,
+    Code.READER_NO_SERVICE: service_rules.service_stopped,
+    Code.PCSC_HANGS: service_rules.service_hangs,
+    Code.PCSC_ON_DEMAND: service_rules.service_comes_and_goes,
+    Code.PCSC_HIDDEN: service_rules.process_hidden,
+    Code.READER_DENIED: service_rules.turned_away,
     Code.READER_WATCH: card_rules.watcher_silent,
     Code.READER_UNSEEN: card_rules.reader_not_listed,
     Code.READER_BUSY: card_rules.reader_held,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mykey_tui.card.connection import ReaderState
-from mykey_tui.diagnostics import box_rules, card_rules, counter_rules
+from mykey_tui.diagnostics import box_rules, card_rules, counter_rules, service_rules
 from mykey_tui.diagnostics.facts import (
     BoxFacts,
     HandOverFacts,
@@ -55,7 +55,7 @@ OTHERS = (
         State.SKIPPED,
     ),
     Other(
-        box_rules.socket_closed_to_us,
+        service_rules.socket_closed_to_us,
         known(box=BoxFacts(socket=Reach.DENIED, socket_mode="0600"), reader=QUIET),
         Code.PCSC_SOCKET,
         known(box=BoxFacts(socket=Reach.OPEN), reader=QUIET),
