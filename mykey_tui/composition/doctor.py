@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from mykey_tui.card.connection import CardReader, ReaderState
+from mykey_tui.card.connection import ReaderState
 from mykey_tui.composition.counter import make_judge
 from mykey_tui.composition.reader import make_reader
 from mykey_tui.diagnostics.box import read_box
@@ -29,19 +29,20 @@ from mykey_tui.diagnostics.facts import (
 )
 from mykey_tui.diagnostics.journal import read_journal
 from mykey_tui.diagnostics.look import Look
-from mykey_tui.diagnostics.probe import Judgement, probe_reader
+from mykey_tui.diagnostics.probe import Judgement, listen, probe_reader
 from mykey_tui.diagnostics.sources import ReaderProbe, Sources
 from mykey_tui.domain.clock import SystemClock
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import AnchorsError, LineError, ServerError, StoreError
 from mykey_tui.domain.link import LinkStatus
+from mykey_tui.domain.text import safe
 from mykey_tui.flows.counter import SIMULATED_PROFILE
 from mykey_tui.flows.lookup import find_link
 from mykey_tui.flows.outcomes import IdentifiedCard, Stopped
 from mykey_tui.flows.stopping import stopped_by
 from mykey_tui.handover.file_drop import DropMode
 from mykey_tui.handover.settings import HandOverKind, HandOverSettings
-from mykey_tui.settings import ReaderKind, Settings
+from mykey_tui.settings import ANY_PCSC_READER, ReaderChoice, ReaderKind, Settings
 from mykey_tui.store.counter_store import CounterStore
 from mykey_tui.store.freshness import Freshness
 from mykey_tui.store.home import Home
@@ -55,6 +56,8 @@ T = TypeVar("T")
 ROOT = Path("/")
 STORE_SECONDS = 1.0
 """For one question to the store while a card lies there."""
+NAME_LENGTH_MAX = 48
+"""Of a reader, as the settings have it."""
 SOCKET_VARIABLE = "PCSCLITE_CSOCK_NAME"
 """Where libpcsclite looks for the service, if somebody told it."""
 
@@ -132,11 +135,23 @@ def _fresh_reader(settings: Settings, home: _Opened) -> ReaderProbe:
                 )
             )
             return
-        reader: CardReader = make_reader(settings.reader)
-        with closing(reader):
-            probe_reader(reader, _judgement(settings, home), tell)
+
+        def tell_all(facts: ReaderFacts) -> None:
+            tell(_with_other_reader(facts, settings.reader))
+
+        with closing(make_reader(settings.reader)) as reader:
+            probe_reader(reader, _judgement(settings, home), tell_all)
 
     return probe
+
+
+def _with_other_reader(facts: ReaderFacts, choice: ReaderChoice) -> ReaderFacts:
+    """Where none has the name that was chosen: which reader there is, if any."""
+    if not choice.name or not facts.ended or facts.state is not ReaderState.NO_READER:
+        return facts
+    with closing(make_reader(ANY_PCSC_READER)) as reader:
+        other = listen(reader, ReaderFacts()).reader
+    return replace(facts, wanted=safe(choice.name, NAME_LENGTH_MAX), other=other)
 
 
 def _trust(settings: Settings, home: _Opened) -> TrustFacts:

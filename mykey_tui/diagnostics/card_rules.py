@@ -77,6 +77,14 @@ def watcher_silent(known: Known) -> Finding | None:
     return Finding(Layer.READER, State.FAULT, Code.READER_WATCH, {"seconds": str(round(silent))})
 
 
+def reader_of_another_name(known: Known) -> Finding | None:
+    """A reader was exchanged, and the settings still name the old one."""
+    if not known.reader.other:
+        return None
+    facts = {"wanted": known.reader.wanted, "reader": known.reader.other}
+    return Finding(Layer.READER, State.FAULT, Code.READER_NAME, facts)
+
+
 def reader_not_listed(known: Known) -> Finding | None:
     """On USB, with a driver that lists it, and the service has no reader at all."""
     if known.has_reader or known.box is None or not usable_devices(known.box):
@@ -162,6 +170,7 @@ def issuer_in_trouble(known: Known) -> Finding | None:
 RULES: Mapping[Layer, tuple[Rule, ...]] = {
     Layer.READER: (
         watcher_silent,
+        reader_of_another_name,
         reader_not_listed,
         reader_held,
         reader_in_trouble,

@@ -54,7 +54,7 @@ CODE_EXITS = {
     Code.READER_SHORT: 56,
     Code.READER_SIMULATED: 57,
     Code.READER_HUNG: 58,
-    Code.READER_NONE: 59,
+    Code.READER_NAME: 59,
     Code.CARD_MUTE: 61,
     Code.CARD_REMOVED: 62,
     Code.CARD_UNREADABLE: 63,

@@ -112,6 +112,10 @@ class ReaderFacts:
     emulated: bool = False
     state: ReaderState = ReaderState.STARTING
     reader: str = ""
+    wanted: str = ""
+    """The name that the settings ask for, where no reader has it."""
+    other: str = ""
+    """A reader that is there instead."""
     trouble: Code | None = None
     """Why the probe ended at `stage`."""
     values: Mapping[str, str] = field(default_factory=lambda: NO_VALUES)

@@ -34,7 +34,7 @@ class Known:
     @property
     def has_reader(self) -> bool:
         """The driver has a reader in its list, whatever the machine's files look like."""
-        return self.reader.state is ReaderState.READY
+        return self.reader.state is ReaderState.READY or bool(self.reader.other)
 
 
 Rule = Callable[[Known], Finding | None]

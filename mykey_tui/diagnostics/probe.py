@@ -57,7 +57,7 @@ def probe_reader(reader: CardReader, judge: Judgement, tell: Tell) -> None:
     """Find readers and a card with a fresh driver, then go on as `probe_card`."""
     facts = ReaderFacts(emulated=reader.simulated)
     tell(facts)
-    facts = _listen(reader, facts)
+    facts = listen(reader, facts)
     if facts.state is not ReaderState.READY:
         tell(replace(facts, ended=True))
         return
@@ -81,7 +81,7 @@ def probe_card(reader: CardReader, facts: ReaderFacts, judge: Judgement, tell: T
         reading.end(reading.code_of(error))
 
 
-def _listen(reader: CardReader, facts: ReaderFacts) -> ReaderFacts:
+def listen(reader: CardReader, facts: ReaderFacts) -> ReaderFacts:
     """Take in what the driver tells of itself, until a card lies there or none will."""
     deadline = time.monotonic() + READER_APPEARS_SECONDS
     for _ in range(EVENTS_MAX):

@@ -129,6 +129,8 @@ class Code(Enum):
     """/proc hides our process from the service, which then takes us for a stranger."""
     READER_UNSEEN = "D-READER-UNSEEN"
     """On USB, with a driver, and yet not in the service's list."""
+    READER_NAME = "D-READER-NAME"
+    """There are readers, and none of the name that the settings ask for."""
     READER_WATCH = "D-READER-WATCH"
     """The part of this program that watches for cards gives no sign of life."""
     READER_SLOW = "D-READER-SLOW"

@@ -21,11 +21,11 @@ from mykey_tui.card.connection import CardArrived
 from mykey_tui.composition.doctor import make_sources
 from mykey_tui.diagnostics.examine import report
 from mykey_tui.diagnostics.finding import Finding, Report, State
-from mykey_tui.diagnostics.layer import Layer
+from mykey_tui.diagnostics.layer import MACHINE_LAYERS, Layer
 from mykey_tui.domain.codes import Code
 from mykey_tui.reader.card_file import CardFile, CardPin, Fault, FaultName
 from mykey_tui.reader.pcsc import PcscReader
-from mykey_tui.settings import Settings
+from mykey_tui.settings import ReaderChoice, ReaderKind, Settings
 from mykey_tui.simulated.cards import make_card, phone
 from mykey_tui.simulated.foreign import Variant, driving_licence, felica_card
 from tests.pcscd.looking import next_event
@@ -123,6 +123,19 @@ def test_a_service_without_readers(examine: Examine, pcscd: PrivatePcscd) -> Non
     assert found[Layer.DAEMON].state is State.OK
     assert found[Layer.READER].code is Code.READER_UNSEEN
     assert found[Layer.CARD].because is Code.READER_UNSEEN
+
+
+def test_a_reader_of_another_name_than_in_the_settings(
+    examine: Examine, pcscd: PrivatePcscd, tmp_path: Path
+) -> None:
+    chosen = Settings(home=tmp_path / "home", reader=ReaderChoice(ReaderKind.PCSC, name="RC-S300"))
+    sources = replace(make_sources(chosen, root=tmp_path / "root"), journal=lambda: None)
+    found = by_layer(report(sources))
+    assert found[Layer.READER].code is Code.READER_NAME
+    assert found[Layer.READER].facts == {"wanted": "RC-S300", "reader": "Virtual PCD"}
+    assert found[Layer.CARD].because is Code.READER_NAME
+    below = [found[layer].state for layer in MACHINE_LAYERS]
+    assert set(below) == {State.OK}
 
 
 def locked() -> CardFile:

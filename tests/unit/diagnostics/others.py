@@ -61,6 +61,16 @@ OTHERS = (
         known(box=BoxFacts(socket=Reach.OPEN), reader=QUIET),
     ),
     Other(
+        card_rules.reader_of_another_name,
+        known(
+            reader=ReaderFacts(
+                state=ReaderState.NO_READER, ended=True, wanted="RC-S300", other="ACR1252"
+            )
+        ),
+        Code.READER_NAME,
+        known(),
+    ),
+    Other(
         card_rules.card_hangs,
         known(reader=ReaderFacts(state=ReaderState.READY, stage=Stage.APPLICATION)),
         Code.CARD_SLOW,
