@@ -7,6 +7,8 @@ from collections.abc import Callable
 from enum import Enum, unique
 
 from mykey_tui.card import allow_list
+from mykey_tui.card.allow_list import PIN_LENGTH
+from mykey_tui.card.pin_pad import ENTRY_SECONDS
 from mykey_tui.card.storage import is_storage_card
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import ReaderError, TransmissionError
@@ -25,6 +27,8 @@ from mykey_tui.reader.worker import LateError, Worker
 
 CALL_SECONDS = 5.0
 """How long connecting, or one command, may take. Less than the screen waits for a reading."""
+ENTRY_SECONDS_MAX = (PIN_LENGTH + 1) * ENTRY_SECONDS + CALL_SECONDS
+"""At a reader's own keys: its wait for each digit and for OK, and the card's answer."""
 END_SECONDS = 2.0
 """How long letting go may take."""
 CONNECT_SECONDS = 1.0
@@ -57,6 +61,7 @@ class CardSession:
         reader: the reader's name, as the service spells it.
         is_card_gone: asked after a failed command whether the card was pulled; may wait a moment.
         doubt_service: told when the service turned out to be gone.
+        came_back: told on another thread, when a call that was given up has come back at last.
     """
 
     def __init__(
@@ -66,6 +71,7 @@ class CardSession:
         *,
         is_card_gone: Callable[[], bool],
         doubt_service: Callable[[], None],
+        came_back: Callable[[], None],
     ) -> None:
         self.reader = reader
         self._service = service
@@ -78,7 +84,7 @@ class CardSession:
         self._atr = b""
         self._pin_sent = False
         self._failed = False
-        self._worker = Worker("card-worker", self._let_go)
+        self._worker = Worker("card-worker", self._let_go, came_back)
 
     @property
     def atr(self) -> bytes:
@@ -144,6 +150,27 @@ class CardSession:
         if isinstance(error, ReaderError):
             raise TransmissionError(str(error), code=error.code)
         raise error
+
+    def control(self, code: int, data: bytes) -> bytes:
+        """See `card.pin_pad.Controllable`. A resident at the reader's keys has `ENTRY_SECONDS_MAX`."""
+        allow_list.check_control(code, data)
+        self._pin_sent = self._pin_sent or bool(data)
+        handle = self._handle
+        if handle is None:
+            raise TransmissionError("not connected")
+        seconds = ENTRY_SECONDS_MAX if data else CALL_SECONDS
+        try:
+            number, response = self._worker.do(
+                lambda: self._service.control(handle, code, data), seconds
+            )
+        except LateError:
+            self._failed = True
+            raise TransmissionError("no answer in time", code=Code.CARD_SLOW) from None
+        if number == OK:
+            return response
+        if data and self._is_card_gone():
+            raise TransmissionError("the card was taken away", removed=True)
+        raise TransmissionError(f"PC/SC {number:08X}")
 
     def close(self) -> None:
         """Let go, waiting at most `END_SECONDS`. Never raises."""

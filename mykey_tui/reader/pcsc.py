@@ -81,6 +81,11 @@ class Pyscard:
         result, response = scard.SCardTransmit(handle, protocol, list(command))
         return _number(result), bytes(response)
 
+    def control(self, handle: int, code: int, data: bytes) -> tuple[int, bytes]:
+        """See `WinScard`."""
+        result, response = scard.SCardControl(handle, code, list(data))
+        return _number(result), bytes(response)
+
     def end(self, handle: int, disposition: int) -> None:
         """See `WinScard`."""
         scard.SCardEndTransaction(handle, disposition)
@@ -113,6 +118,7 @@ class PcscReader:
             name,
             is_card_gone=lambda: self._watch.is_card_gone(name, mark, REMOVAL_SECONDS),
             doubt_service=self._watch.doubt_service,
+            came_back=lambda: self._note_back(name),
         )
         try:
             session.open()
@@ -154,6 +160,13 @@ class PcscReader:
         with self._lock:
             self._given_up += 1
             self._out.append(session)
+            # It may have come back in this very moment, and then nobody says so any more.
+            if session.is_out and session.stuck_code is Code.READER_HUNG:
+                self._watch.reader_hangs(session.reader)
+
+    def _note_back(self, name: str) -> None:
+        with self._lock:
+            self._watch.reader_is_back(name)
 
 
 def _number(result: int) -> int:

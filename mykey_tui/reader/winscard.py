@@ -93,6 +93,10 @@ class WinScard(Protocol):
         """One command to the card."""
         ...
 
+    def control(self, handle: int, code: int, data: bytes) -> tuple[int, bytes]:
+        """A message to the reader itself."""
+        ...
+
     def end(self, handle: int, disposition: int) -> None:
         """End transaction and connection; a card or service that is gone holds nothing of ours."""
         ...

@@ -52,6 +52,9 @@ class _Context:
     cancelled: bool = False
 
 
+UNSUPPORTED_FEATURE = 0x8010001F
+
+
 @dataclass
 class _Handle:
     reader: str
@@ -74,6 +77,10 @@ class ScriptedService:
         self._hangs: dict[str, int] = {}
         self._hung = 0
         self.denied = False
+        self.fingers: Callable[[], bytes] | None = None
+        """What a resident types on the reader's own keys, or the reader's two-byte word; None for
+        a reader without any."""
+        self._last_answer = b""
         self.endings: list[int] = []
         self.on_call: Callable[[str], None] = lambda name: None
         """Sees each call before it is answered; may raise, as a broken binding would."""
@@ -291,10 +298,22 @@ class ScriptedService:
             if link.pulled:
                 return pcsc.NOT_TRANSACTED, b""
             try:
-                return pcsc.OK, link.card.transmit(command)
+                self._last_answer = link.card.transmit(command)
             except CardPulledError:
                 self.take(link.reader)
-                return pcsc.OK, b""
+                self._last_answer = b""
+            return pcsc.OK, self._last_answer
+
+    def control(self, handle: int, code: int, data: bytes) -> tuple[int, bytes]:
+        fingers = self.fingers
+        if fingers is None:
+            return UNSUPPORTED_FEATURE, b""
+        if not data:
+            return pcsc.OK, bytes.fromhex("060442330006")
+        typed = fingers()
+        if len(typed) == 2:
+            return pcsc.OK, typed
+        return self.transmit(handle, 1, data[19:24] + typed)[0], self._last_answer
 
     def end(self, handle: int, disposition: int) -> None:
         with self._changed:
