@@ -73,7 +73,7 @@ def _keep_away(facts: Mapping[str, str]) -> str | None:
     if module not in NFC_MODULES:
         return None
     return (
-        f"echo 'blacklist {module}' | sudo tee /etc/modprobe.d/blacklist-nfc.conf"
+        f"echo 'blacklist {module}' | sudo tee /etc/modprobe.d/mykey-nfc.conf"
         f" && sudo modprobe -r {module} && {_RESTART}"
     )
 
