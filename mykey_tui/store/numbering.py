@@ -90,6 +90,13 @@ class Numbering(StoreBase):
             progress.change(connection, recover_due=0)
         self.identity = replace(self.identity, incarnation=self.incarnation())
 
+    def number_anew(self, *, incarnation: bytes, first: int) -> None:
+        """Draw a new incarnation for what waits of one from a number on: the server has none of it."""
+        with writing(self._engine) as connection:
+            rows = [row for row in _unsent(connection, incarnation) if row.number >= first]
+            self._renumber(connection, rows)
+        self.identity = replace(self.identity, incarnation=self.incarnation())
+
     def adopt_epoch(self, epoch: str) -> None:
         """The same history under a new name: a failover. Nothing is sent again."""
         with writing(self._engine) as connection:

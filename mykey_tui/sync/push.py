@@ -30,6 +30,19 @@ SUSPECTS_MAX = 3
 
 _GONE = "the server misses what the journal has no more"
 
+
+class JournalEndsError(ServerError):
+    """The server misses a number of an incarnation that the journal has no more.
+
+    It has none from that one on: numbers are gapless.
+    """
+
+    def __init__(self, incarnation: bytes, number: int) -> None:
+        super().__init__(Code.SERVER_RESET, _GONE)
+        self.incarnation = incarnation
+        self.number = number
+
+
 GROW_WITHIN_SECONDS = 5.0
 """A batch that was answered within this time may be twice as large the next time: the server gives a
 body 20 s, so that twice this still arrives."""
@@ -192,10 +205,11 @@ def _resend(
 
 
 def _mid_asked_for(store: CounterStore, reply: PushReply, batch: Batch) -> int:
-    """Our own number of what the server waits for. Raises SERVER_RESET where the journal ends."""
-    found = store.mid_of(reply.expect_mid or 0, incarnation=batch.incarnation)
+    """Our own number of what the server waits for. Raises `JournalEndsError`."""
+    number = reply.expect_mid or 0
+    found = store.mid_of(number, incarnation=batch.incarnation)
     if found is None:
-        raise ServerError(Code.SERVER_RESET, _GONE)
+        raise JournalEndsError(batch.incarnation, number)
     return found
 
 

@@ -22,7 +22,7 @@ from mykey_tui.sync.plan import (
     limits_of,
 )
 from mykey_tui.sync.pull import LoadingRows, Pulled, ServingRows, Sink, pull_log, pull_parts
-from mykey_tui.sync.push import Pace, Pushed, push_queue
+from mykey_tui.sync.push import JournalEndsError, Pace, Pushed, push_queue
 from mykey_tui.sync.repair import is_due, repair
 from mykey_tui.sync.retire import ends_when_retired
 from mykey_tui.sync.standing import agree, recover
@@ -208,13 +208,29 @@ def _push(round_: _Round, *, is_last_try: bool) -> None:
         # Nothing newer than what this counter was told of can be said to be safe.
         store.note_durable(min(durable, known.mark.seq))
     try:
-        push_queue(store, round_.client, round_.limits, round_.pace, round_.pushed)
+        _push_queue(round_)
     except ResetError as error:
         if not is_last_try:
             raise
         round_.fail(error)  # what is new comes in all the same
     if round_.pushed.failure is not None:
         round_.fail(round_.pushed.failure)
+
+
+def _push_queue(round_: _Round) -> None:
+    """As `push_queue`, and once more with new numbers where the server cannot take the old ones.
+
+    Another history may have the same rows without our numbers: another counter made them there. What
+    a backup of it holds the journal has forgotten, and the numbers behind it would wait for ever.
+    """
+    store, tools = round_.store, (round_.client, round_.limits, round_.pace, round_.pushed)
+    try:
+        push_queue(store, *tools)
+    except JournalEndsError as error:
+        if not round_.able.origin:
+            raise
+        store.number_anew(incarnation=error.incarnation, first=error.number)
+        push_queue(store, *tools)
 
 
 def _pull(round_: _Round, head: HeadReply | None) -> None:

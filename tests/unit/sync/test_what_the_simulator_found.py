@@ -82,3 +82,24 @@ def test_a_counter_that_stood_before_everything_gets_past_a_compaction(
     compact(site.core.engine, LINKS, scope, below=5)
     assert late.sync().digest == "match"
     assert late.finds(4) == f"{4:010}"
+
+
+def test_numbers_that_another_history_never_had_do_not_stop_the_queue_for_ever(site: Site) -> None:
+    """Another counter made the same row there, so that no place tells; a backup then holds it."""
+    scope = site.add_provider()
+    first, second = site.enrol(scope), site.enrol(scope)
+    empty = site.backup()
+    first.queue(1, "SAME")
+    assert first.sync().digest == "match"
+    site.restore(empty)
+    second.queue(1, "SAME")
+    assert second.sync().digest == "match"
+    assert first.sync().digest == "match"
+    first.store.note_durable(1)
+    first.queue(2)
+    first.queue(3)
+    report = first.sync()
+    assert (report.applied, report.digest, first.store.unsent()) == (2, "match", 0)
+    assert len(site.links()) == 3
+    first.queue(4)
+    assert first.sync().applied == 1
