@@ -16,7 +16,8 @@ import pytest
 
 from tests.proofs.length import Figures, is_soak, length, only_seed
 from tests.proofs.line.site import Clerk, Site, ask, bad_line, said_by
-from tests.proofs.world import operate, person, read_server, split_cn
+from tests.proofs.server_file import operate, read_server, split_cn
+from tests.proofs.world import person
 
 SEED = 20261122
 SPEED = 1.0 if is_soak() else 240.0

@@ -15,7 +15,7 @@ import pytest
 
 from tests.proofs.length import Figures, length, only_seed
 from tests.proofs.line.site import CLERKS, Site, bad_line
-from tests.proofs.world import read_server
+from tests.proofs.server_file import read_server
 
 SEED = 20261122
 

@@ -20,7 +20,8 @@ import pytest
 from mykey_tui.simulated.cards import make_card
 from tests.proofs.kills.victims import GROWN, WHOLE_CHECK_EVERY, Scene, start_mykey
 from tests.proofs.length import Figures, length, only_seed
-from tests.proofs.world import person, read_server
+from tests.proofs.server_file import read_server
+from tests.proofs.world import person
 
 SEED = 20261122
 TEETH_KILLS_MAX = 150

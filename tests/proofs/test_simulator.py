@@ -13,10 +13,10 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from tests.proofs.length import Figures, seeds
+from tests.proofs.server_file import add_provider, give_known_keys
 from tests.proofs.simulator.mutants import MUTANTS
 from tests.proofs.simulator.run import run_all, run_all_at_once, run_history
 from tests.proofs.simulator.wire import ViolationError
-from tests.proofs.world import add_provider, give_known_keys
 
 TEETH_HISTORIES_MAX = 40
 MEMORY = Path("/dev/shm")  # noqa: S108  # a folder of our own is made below it

@@ -17,16 +17,8 @@ from typing import IO
 
 import httpx
 
-from tests.proofs.world import (
-    Counter,
-    NoLine,
-    add_provider,
-    damage_of_store,
-    draw_code,
-    enrol_counter,
-    person,
-    read_server,
-)
+from tests.proofs.server_file import add_provider, draw_code, read_server
+from tests.proofs.world import Counter, NoLine, damage_of_store, enrol_counter, person
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]

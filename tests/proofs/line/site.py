@@ -15,7 +15,8 @@ from typing import IO, Any
 import httpx
 
 from tests.proofs.kills.victims import ROOT, Forker, environment, free_address
-from tests.proofs.world import add_provider, draw_code, enrol_counter
+from tests.proofs.server_file import add_provider, draw_code
+from tests.proofs.world import enrol_counter
 
 HERE = Path(__file__).parent
 LOSS = 0.30

@@ -13,7 +13,8 @@ from mykey_tui.domain.errors import MyKeyError
 from mykey_tui.store.progress import Progress
 from mykey_tui.wire.messages import FIRST_PREV, PushItem, item_hash
 from tests.proofs.powercut.replay import Image
-from tests.proofs.world import damage_of_store, open_counter, person, read_server
+from tests.proofs.server_file import read_server
+from tests.proofs.world import damage_of_store, open_counter, person
 
 NEWEST = 40
 """Registrations whose effect is looked at: a cut tears the last ones, not those of long before."""

@@ -21,7 +21,8 @@ from sqlalchemy.pool import Pool
 
 from mykey_tui.wire.messages import PushReply
 from tests.proofs.messages import decoded
-from tests.proofs.world import Counter, Line, Server, add_provider, person
+from tests.proofs.server_file import add_provider
+from tests.proofs.world import Counter, Line, Server, person
 
 WORD_DESCRIPTOR = 777
 

@@ -13,10 +13,11 @@ from mykey_tui.domain.errors import LineError, MyKeyError
 from mykey_tui.domain.link import LinkStatus
 from mykey_tui.store.outbox import Operation
 from mykey_tui.store.tables import MutationState
+from tests.proofs.server_file import read_server
 from tests.proofs.simulator.things import Backup, Box, Deed
 from tests.proofs.simulator.tools import Crash, TrueClock, clock_ahead
 from tests.proofs.simulator.wire import ViolationError, Wire
-from tests.proofs.world import Counter, Line, Server, person, read_server, token_of
+from tests.proofs.world import Counter, Line, Server, person, token_of
 
 _Result = TypeVar("_Result")
 COUNTERS = 2

@@ -23,7 +23,7 @@ from mykey_tui.store.home import Home
 from mykey_tui.store.keys import load_key
 from mykey_tui.store.links import Tally
 from mykey_tui.wire.messages import Row
-from tests.proofs.world import server_engine
+from tests.proofs.server_file import server_engine
 
 STORE_OLDEST = 4
 """Forms before it could not say that a file may be a copy, and histories are full of copies."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shutil
 
+from tests.proofs.server_file import operate, read_server, split_cn
 from tests.proofs.simulator.history import History
 from tests.proofs.simulator.things import Backup
-from tests.proofs.world import operate, person, read_server, split_cn
+from tests.proofs.world import person
 
 RENEWED = 500_000
 """Numbers of the people that renewed cards make."""

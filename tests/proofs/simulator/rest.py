@@ -7,11 +7,11 @@ from datetime import timedelta
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import failure_code
 from mykey_tui.store.tables import MutationState
+from tests.proofs.server_file import operate, read_server
 from tests.proofs.simulator.history import History, is_shared
 from tests.proofs.simulator.operator import release
 from tests.proofs.simulator.things import Box, Deed
 from tests.proofs.simulator.wire import ViolationError
-from tests.proofs.world import operate, read_server
 
 ROUNDS_MAX = 12
 SHOWN = {MutationState.CONFLICT, MutationState.INVALID}

@@ -22,8 +22,8 @@ from mykey_server.services.feeds import LINKS, Change, Feed, Head
 from mykey_server.services.holdings import write_holdings
 from mykey_tui.wire.messages import LogReply
 from mykey_tui.wire.problems import ProblemType
+from tests.proofs.server_file import read_server
 from tests.proofs.simulator.history import History
-from tests.proofs.world import read_server
 
 FOR_A_YEAR = "max-age=31536000"
 
