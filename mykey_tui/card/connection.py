@@ -38,6 +38,8 @@ class ReaderState(Enum):
     NO_READER = "no-reader"
     NO_SERVICE = "no-service"
     DENIED = "denied"
+    HUNG = "hung"
+    """Every reader there is holds a call that has not come back; a card may lie there or not."""
 
 
 @dataclass(frozen=True, slots=True)

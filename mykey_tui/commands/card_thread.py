@@ -21,6 +21,7 @@ _TROUBLE = {
     ReaderState.NO_READER: Code.READER_NONE,
     ReaderState.NO_SERVICE: Code.READER_NO_SERVICE,
     ReaderState.DENIED: Code.READER_DENIED,
+    ReaderState.HUNG: Code.READER_HUNG,
 }
 _HOPELESS = frozenset({ReaderState.NO_SERVICE, ReaderState.DENIED})
 """What waiting does not mend: somebody has to do something to this machine."""

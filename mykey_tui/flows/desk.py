@@ -60,6 +60,8 @@ STOP_SECONDS = 2.0
 PAUSE_AFTER_BUG_SECONDS = 1.0
 """So that a driver that fails at once, every time, does not spin."""
 
+_READERS_THERE = frozenset({ReaderState.READY, ReaderState.HUNG})
+
 _log = logging.getLogger(__name__)
 
 
@@ -289,7 +291,7 @@ class Desk:
             case ReaderChanged(state=state, reader=reader):
                 self._reader_state, self._reader_name = state, reader
                 self._emit(ReaderIs(state, reader))
-                if state is not ReaderState.READY:
+                if state not in _READERS_THERE:
                     self._card_is_gone()
             case _:
                 assert_never(event)

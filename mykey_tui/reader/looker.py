@@ -112,7 +112,7 @@ class Looker:
         context = self._context
         if context is None:
             return
-        worker = Worker("card-cancel", _nothing)
+        worker = Worker("card-cancel", _nothing, _nothing)
         with suppress(LateError):
             worker.do(lambda: self._service.cancel(context), CANCEL_SECONDS)
         worker.end(0)

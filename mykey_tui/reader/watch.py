@@ -38,6 +38,7 @@ class Watch:
         self._changed = threading.Condition()
         self._slots = Slots()
         self._told: ReaderChanged | None = None
+        self._stuck: set[str] = set()
         self._looked = False
         self._interrupted = False
         self._looker: Looker | None = None
@@ -106,6 +107,20 @@ class Watch:
         if looker is not None:
             looker.doubt()
 
+    def reader_hangs(self, name: str) -> None:
+        """A call to this reader was given up; where no other reader is left, the screen says so."""
+        with self._changed:
+            self._stuck.add(name)
+            self._tell_readers()
+            self._changed.notify_all()
+
+    def reader_is_back(self, name: str) -> None:
+        """That call came back. From any thread."""
+        with self._changed:
+            self._stuck.discard(name)
+            self._tell_readers()
+            self._changed.notify_all()
+
     @property
     def health(self) -> ReaderHealth:
         """How the watching goes; what sessions count is not in it. From any thread."""
@@ -150,8 +165,7 @@ class Watch:
             if looker is not self._looker:
                 return False
             news = [self._slots.update(*status) for status in states]
-            if self._slots.names:
-                self._tell(ReaderState.READY, self._slots.names[0])
+            self._tell_readers()
             if any(news) or not self._looked or self._slots.has_event:
                 self._looked = True
                 self._changed.notify_all()
@@ -212,6 +226,14 @@ class Watch:
         self._tell(ReaderState.DENIED if denied else ReaderState.NO_SERVICE)
         self._looked = True
         self._changed.notify_all()
+
+    def _tell_readers(self) -> None:
+        names = self._slots.names
+        free = [name for name in names if name not in self._stuck]
+        if free:
+            self._tell(ReaderState.READY, free[0])
+        elif names:
+            self._tell(ReaderState.HUNG, names[0])
 
     def _tell(self, state: ReaderState, reader: str = "") -> None:
         """Report the readers' state if it is news."""

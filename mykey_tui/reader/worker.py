@@ -34,11 +34,16 @@ class Worker:
 
     Args:
         name: of the thread.
-        farewell: runs on the thread as its last act, in whichever way it ends.
+        farewell: runs on the thread at its end, in whichever way it ends.
+        came_back: runs after that where the worker had been given up.
     """
 
-    def __init__(self, name: str, farewell: Callable[[], None]) -> None:
+    def __init__(
+        self, name: str, farewell: Callable[[], None], came_back: Callable[[], None]
+    ) -> None:
         self._farewell = farewell
+        self._came_back = came_back
+        self._back = threading.Event()
         self._jobs: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[object] = queue.SimpleQueue()
         self._given_up = threading.Event()
@@ -53,7 +58,7 @@ class Worker:
     @property
     def is_out(self) -> bool:
         """Whether it was given up and its call has not come back yet. From any thread."""
-        return self._given_up.is_set() and self._thread.is_alive()
+        return self._given_up.is_set() and not self._back.is_set()
 
     def do(self, job: Callable[[], T], seconds: float) -> T:
         """Run `job` on the thread and wait for it. Its exceptions pass.
@@ -92,5 +97,8 @@ class Worker:
                 self._answers.put(_Failed(error))
         try:
             self._farewell()
+            self._back.set()
+            if self.given_up:
+                self._came_back()
         except Exception as error:  # noqa: BLE001  # a traceback would be painted over the screen
             _log.error("A card worker's farewell failed: %s", type(error).__name__)

@@ -21,6 +21,7 @@ _CODES = {
     ReaderState.NO_READER: Code.READER_NONE,
     ReaderState.NO_SERVICE: Code.READER_NO_SERVICE,
     ReaderState.DENIED: Code.READER_DENIED,
+    ReaderState.HUNG: Code.READER_HUNG,
 }
 
 

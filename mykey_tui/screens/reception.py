@@ -43,6 +43,7 @@ _TROUBLE = {
     ReaderState.NO_READER: Code.READER_NONE,
     ReaderState.NO_SERVICE: Code.READER_NO_SERVICE,
     ReaderState.DENIED: Code.READER_DENIED,
+    ReaderState.HUNG: Code.READER_HUNG,
 }
 
 

@@ -379,6 +379,27 @@ def test_a_command_that_hangs_is_given_up_and_the_reader_refused_until_it_comes_
         assert read(reader) == card.files[0x000A]
 
 
+def test_a_reader_that_hangs_is_said_before_the_next_card_and_taken_back_by_itself(
+    card: CardFile,
+) -> None:
+    service = ScriptedService("A", "B")
+    with driver(service) as reader:
+        for name in ("A", "B"):
+            service.lay(name, card)
+            next_event(reader, CardArrived)
+            service.hang("transmit", times=2)
+            assert refusal(reader) is Code.CARD_SLOW
+            told = next_event(reader, ReaderChanged)
+            while told == ReaderChanged(ReaderState.READY, "A"):  # From the start.
+                told = next_event(reader, ReaderChanged)
+            expected = ReaderState.READY if name == "A" else ReaderState.HUNG
+            assert told.state is expected, "while one reader is free, cards can be read"
+        service.come_back()
+        next_state(reader, ReaderState.READY)
+        eventually(lambda: reader.health().still_out == 0)
+        assert read(reader) == card.files[0x000A]
+
+
 def test_a_late_answer_is_thrown_away_and_its_thread_lets_go_of_everything(
     card: CardFile, caplog: pytest.LogCaptureFixture
 ) -> None:
