@@ -53,6 +53,11 @@ MADE = {
     "server-trouble-ja": ("ja", "server-trouble"),
     "card-ja": ("ja", "card"),
     "tray-ja": ("ja", "tray"),
+    "doctor-ja": ("ja", "doctor"),
+    "doctor-en": ("en", "doctor"),
+    "doctor-console": ("console", "doctor-long"),
+    "taps-ja": ("ja", "taps"),
+    "readers-ja": ("ja", "live"),
     "reception-found-en": ("en", "found"),
     "reception-found-console": ("console", "found"),
 }

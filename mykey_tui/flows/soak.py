@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from statistics import median
 
 from mykey_tui.domain.codes import Code
+from mykey_tui.domain.text import safe
 from mykey_tui.flows.redaction import redacted
 
 TAPS = (10, 20, 50, 100, 200, 500)
 """What a person may choose; a script may ask for any number up to the last."""
 TAPS_USUAL = 100
 _P95 = 0.95
+_CELL_LENGTH_MAX = 256
 _REMOVED = frozenset({Code.CARD_REMOVED})
 
 
@@ -133,4 +135,4 @@ def _whole(milliseconds: float | None) -> str:
 
 def _cell(text: str) -> str:
     """So that no text of a reader or a machine breaks out of its cell."""
-    return text.replace("|", "/")
+    return safe(text, _CELL_LENGTH_MAX).replace("|", "/")

@@ -52,7 +52,11 @@ def _slots(now: SlotsNow | None, face: Face) -> list[Line]:
 def _slot(slot: SlotSeen, face: Face) -> list[Line]:
     words = face.text("live.join").join(face.text(f"live.{word.value}") for word in slot.words)
     name = padded(clipped(safe(slot.name, 64), _NAME_WIDTH - 2), _NAME_WIDTH)
-    atr = left(clipped(f"ATR {slot.atr}", _WIDTH - 2), Role.DIM, indent=4) if slot.atr else Line()
+    atr = (
+        left(clipped(f"ATR {safe(slot.atr, 64)}", _WIDTH - 2), Role.DIM, indent=4)
+        if slot.atr
+        else Line()
+    )
     return [Line((("  ", Role.PLAIN), (name, Role.STRONG), (words, Role.PLAIN))), atr]
 
 

@@ -11,6 +11,7 @@ from rich.cells import cell_len
 from mykey_tui.diagnostics.finding import Finding, Report, State
 from mykey_tui.diagnostics.layer import Layer
 from mykey_tui.diagnostics.wording import words_of
+from mykey_tui.domain.text import safe
 from mykey_tui.i18n.catalog import Language
 from mykey_tui.screens.host import Face
 from mykey_tui.screens.layout import (
@@ -126,13 +127,16 @@ def _cell(layer: Layer, column: _Column, examined: Examined, face: Face) -> tupl
 
 
 def _short(finding: Finding, face: Face, room: int) -> str:
-    """A code, or the words that fit; a torn sentence says less than none."""
+    """A code, or the words that fit; a torn sentence or a number without its unit says nothing."""
     if finding.code is not None:
         return clipped(finding.code.value, room)
     if finding.because is not None:
         return clipped(f"({finding.because.value})", room)
     say = words_of(finding, face.catalog).say
-    told = (say, _PAUSE.split(say, maxsplit=1)[0], *finding.facts.values())
+    names = (
+        safe(fact, 64) for fact in finding.facts.values() if any(sign.isalpha() for sign in fact)
+    )
+    told = (say, _PAUSE.split(say, maxsplit=1)[0], *names)
     return next((text for text in told if cell_len(text) <= room), "")
 
 

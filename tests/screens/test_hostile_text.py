@@ -11,6 +11,9 @@ import pytest
 from rich.cells import cell_len
 
 from mykey_tui.card.connection import ReaderState
+from mykey_tui.card.live import SlotSeen, SlotsNow, SlotWord
+from mykey_tui.diagnostics.finding import Finding, State
+from mykey_tui.diagnostics.layer import Layer
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.ids import ServiceId
 from mykey_tui.flows.desk_events import (
@@ -32,9 +35,13 @@ from mykey_tui.flows.outcomes import (
     Stopped,
     Unconfirmed,
 )
-from mykey_tui.flows.services import SampleCard
+from mykey_tui.flows.services import SampleCard, Trace
+from mykey_tui.flows.soak import ReaderInTest, Soak, Tap
 from mykey_tui.i18n.catalog import Catalog, Language
 from mykey_tui.screens.card_view import card_stage
+from mykey_tui.screens.doctor_live_view import live_stage
+from mykey_tui.screens.doctor_taps_view import TapsShown, taps_stage
+from mykey_tui.screens.doctor_view import Examined, doctor_stage
 from mykey_tui.screens.host import Face
 from mykey_tui.screens.item_view import Way, item_stage
 from mykey_tui.screens.layout import STAGE_HEIGHT, STAGE_WIDTH
@@ -51,6 +58,7 @@ HOSTILE: list[str] = json.loads(
     (Path(__file__).parents[1] / "vectors" / "hostile-strings.json").read_text()
 )
 MARKUP = [text for text in HOSTILE if text.startswith("[") and text.isascii()]
+FACTS = ("reader", "reason", "programs", "version", "usb_id", "distribution", "date", "ms")
 CANARY = "Kanarie"
 _ACTING = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
 
@@ -86,6 +94,12 @@ def test_no_view_lets_hostile_text_through(hostile: str, profile: RenderProfile)
     link = LinkState(step=Step.REGISTER, my_key_id=text, number=text)
     card = SampleCard(text, text, text, text, text)
     status = replace(STATUS, provider_name=text, counter_name=text)
+    finding = Finding(Layer.USB, State.FAULT, Code.USB_POWER, dict.fromkeys(FACTS, text))
+    note = Finding(Layer.USB, State.OK, facts=dict.fromkeys(FACTS, text))
+    tested = ReaderInTest(text, text, (text, text), text)
+    slots = tuple(SlotSeen(text, (SlotWord.CARD,), text) for _ in range(9))
+    soak = Soak(1)
+    soak.add(Tap(1.0))
     stages = (
         reception(found(text, HandOver(Code.HANDED_OVER, text)), face, card_lies=True),
         reception(Stopped(Code.CERTIFICATE_EXPIRED, {"date": text}), face, card_lies=True),
@@ -97,6 +111,10 @@ def test_no_view_lets_hostile_text_through(hostile: str, profile: RenderProfile)
         reception(Unconfirmed(identified(), Code.ROWS_OLD, values), face, card_lies=True),
         reception(NotLoaded(identified(), values), face, card_lies=False),
         card_stage(detail, face, reading=False),
+        doctor_stage(Examined(found=dict.fromkeys(Layer, finding)), face),
+        doctor_stage(Examined(found={Layer.USB: note}), face),
+        taps_stage(TapsShown(soak.figures, Tap(1.0)), tested, face, card_lies=True),
+        live_stage(SlotsNow(ReaderState.READY, slots), Tap(1.0), Trace(True, [text] * 9), face),
         tray_stage([card], 0, None, face),
     )
     for stage in stages:

@@ -86,6 +86,14 @@ TAPPED: tuple[Step, ...] = (
     TapDone(Tap(code=Code.CARD_REMOVED)),
     TapDone(Tap(code=Code.CARD_MUTE)),
 )
+TRACED = (
+    "+0.000 > 00a4040c 0ad392f000260100000001",
+    "+0.021 < 0 bytes, 9000",
+    "+0.022 > 00a4020c 02000a",
+    "+0.043 < 0 bytes, 9000",
+    "+0.044 > 00b00000 04",
+    "+0.065 < 4 bytes, 9000",
+)
 FINDINGS = {
     "doctor-healthy": HEALTHY,
     "doctor-long": fault(Layer.PERMISSION, Code.READER_DENIED),
@@ -155,6 +163,7 @@ def counter(face: str, screen: str) -> MyKeyApp:
     fakes.counter.items = QUEUE
     fakes.counter.now = STATUSES.get(screen) or STATUSES.get(screen.partition("-")[0], STATUS)
     language, profile = FACES[face]
+    fakes.technician.lines = TRACED
     if screen.startswith("doctor"):
         fakes.technician.findings = FINDINGS.get(screen, STOPPED)
     return MyKeyApp(
