@@ -69,12 +69,17 @@ _OF_OTHER_LAYERS = (
 )
 
 
+def is_silent(reader: ReaderFacts) -> bool:
+    """Whether the running program's own watcher hangs."""
+    return reader.silent_seconds is not None and reader.silent_seconds >= SILENT_SECONDS
+
+
 def watcher_silent(known: Known) -> Finding | None:
     """Annex B "monitor dead": the program's own watcher gives no sign of life."""
-    silent = known.reader.silent_seconds
-    if silent is None or silent < SILENT_SECONDS:
+    if not is_silent(known.reader):
         return None
-    return Finding(Layer.READER, State.FAULT, Code.READER_WATCH, {"seconds": str(round(silent))})
+    facts = {"seconds": str(round(known.reader.silent_seconds or 0))}
+    return Finding(Layer.READER, State.FAULT, Code.READER_WATCH, facts)
 
 
 def reader_of_another_name(known: Known) -> Finding | None:

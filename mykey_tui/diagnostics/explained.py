@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mykey_tui.diagnostics.card_rules import CERTIFICATE_TROUBLE, CLOCK_TROUBLE, TRUST_TROUBLE
+from mykey_tui.diagnostics.card_rules import (
+    CERTIFICATE_TROUBLE,
+    CLOCK_TROUBLE,
+    TRUST_TROUBLE,
+    is_silent,
+)
 from mykey_tui.diagnostics.facts import Stage
 from mykey_tui.diagnostics.finding import Finding, State
 from mykey_tui.diagnostics.known import Known
@@ -46,7 +51,7 @@ def _can_be_judged(layer: Layer, known: Known, told: Sequence[Finding]) -> bool:
     if layer in (Layer.KERNEL, Layer.PERMISSION):
         return known.has_reader
     if layer is Layer.READER:
-        return known.has_reader or reader.silent_seconds is not None
+        return known.has_reader or is_silent(reader)
     if layer is Layer.CARD:
         return known.has_reader and (below.state not in _BROKEN or below.code in _STILL_READS)
     card = next(finding for finding in told if finding.layer is Layer.CARD)

@@ -35,8 +35,10 @@ from mykey_tui.domain.errors import (
 )
 from mykey_tui.domain.reader_name import bare_reader_name
 
+SERVICE_ANSWERS_SECONDS = 2.0
+"""A service that our question starts looks through all of USB first, on a small box for a while."""
 READER_APPEARS_SECONDS = 1.0
-"""A service that was just started by our question has its readers a little later."""
+"""And it may have its readers a little later."""
 CARD_APPEARS_SECONDS = 0.5
 EVENTS_MAX = 64
 """Several readers, each with a card, tell some events each."""
@@ -83,15 +85,16 @@ def probe_card(reader: CardReader, facts: ReaderFacts, judge: Judgement, tell: T
 
 def listen(reader: CardReader, facts: ReaderFacts) -> ReaderFacts:
     """Take in what the driver tells of itself, until a card lies there or none will."""
-    deadline = time.monotonic() + READER_APPEARS_SECONDS
+    deadline = time.monotonic() + SERVICE_ANSWERS_SECONDS
     for _ in range(EVENTS_MAX):
         event = reader.wait(max(0.0, deadline - time.monotonic()))
         if isinstance(event, ReaderChanged):
             facts = replace(facts, state=event.state, reader=bare_reader_name(event.reader))
             if event.state in (ReaderState.DENIED, ReaderState.NO_SERVICE):
                 break
-            if event.state is ReaderState.READY:
-                deadline = time.monotonic() + CARD_APPEARS_SECONDS
+            is_there = event.state is ReaderState.READY
+            patience = CARD_APPEARS_SECONDS if is_there else READER_APPEARS_SECONDS
+            deadline = time.monotonic() + patience
         elif isinstance(event, CardArrived):
             # Some drivers tell of a card before they tell of its reader.
             name = bare_reader_name(event.reader)

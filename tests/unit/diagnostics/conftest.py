@@ -47,6 +47,7 @@ def box(folder: Path) -> Iterator[Box]:
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Scripted readers tell at once what they have to tell."""
+    monkeypatch.setattr(probe, "SERVICE_ANSWERS_SECONDS", 0.05)
     monkeypatch.setattr(probe, "READER_APPEARS_SECONDS", 0.05)
     monkeypatch.setattr(probe, "CARD_APPEARS_SECONDS", 0.05)
 

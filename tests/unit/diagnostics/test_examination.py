@@ -10,8 +10,9 @@ from typing import Any, NoReturn
 
 import pytest
 
-from mykey_tui.card.connection import ReaderState
+from mykey_tui.card.connection import ReaderEvent, ReaderState
 from mykey_tui.diagnostics import examine as examination
+from mykey_tui.diagnostics import probe
 from mykey_tui.diagnostics.examine import examine, report
 from mykey_tui.diagnostics.facts import LineFacts, ReaderFacts, Stage, StoreFacts
 from mykey_tui.diagnostics.finding import HEALTHY, Finding, State
@@ -121,6 +122,26 @@ def test_waiting_behind_a_known_program_is_told_as_not_certain(box: Box, sources
     busy = found[Layer.READER]
     assert (busy.state, busy.code) == (State.UNKNOWN, Code.READER_BUSY)
     assert busy.facts == {"programs": "scdaemon"}
+
+
+def test_a_service_that_our_question_starts_is_waited_for(
+    box: Box, sources: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A small box looks through its USB for a second before it answers, and has no fault."""
+    debian_12(box)
+    monkeypatch.setattr(probe, "SERVICE_ANSWERS_SECONDS", 1.0)
+
+    class Late(OverWire):
+        def wait(self, timeout_seconds: float) -> ReaderEvent | None:
+            if time.monotonic() < self.answers_at:
+                time.sleep(min(timeout_seconds, 0.1))
+                return None
+            return super().wait(timeout_seconds)
+
+        answers_at = time.monotonic() + 0.4
+
+    found = report(sources(lambda: Late(good_card())))
+    assert found.exit_code == HEALTHY
 
 
 def test_an_nfc_module_that_takes_no_reader_is_not_accused(box: Box, sources: Make) -> None:
