@@ -142,14 +142,7 @@ class CardSession:
         if number == OK:
             # A card pulled in mid-answer: success, and no status word.
             raise TransmissionError("the answer broke off", removed=True)
-        if number == NOT_TRANSACTED and self._is_card_gone():
-            raise TransmissionError("the card was taken away", removed=True)
-        if number in SERVICE_GONE:
-            self._doubt_service()
-        error = error_of(number)
-        if isinstance(error, ReaderError):
-            raise TransmissionError(str(error), code=error.code)
-        raise error
+        raise self._failure(number)
 
     def control(self, code: int, data: bytes) -> bytes:
         """See `card.pin_pad.Controllable`. A resident at the reader's keys has `ENTRY_SECONDS_MAX`."""
@@ -170,11 +163,22 @@ class CardSession:
             return response
         if data and self._is_card_gone():
             raise TransmissionError("the card was taken away", removed=True)
-        raise TransmissionError(f"PC/SC {number:08X}")
+        raise self._failure(number)
 
     def close(self) -> None:
         """Let go, waiting at most `END_SECONDS`. Never raises."""
         self._worker.end(END_SECONDS)
+
+    def _failure(self, number: int) -> TransmissionError:
+        """What a failed command means; may wait a moment to tell a pulled card from a bad one."""
+        if number == NOT_TRANSACTED and self._is_card_gone():
+            return TransmissionError("the card was taken away", removed=True)
+        if number in SERVICE_GONE:
+            self._doubt_service()
+        error = error_of(number)
+        if isinstance(error, ReaderError):
+            return TransmissionError(str(error), code=error.code)
+        return error
 
     # On the worker's thread --------------------------------------------------------------------
 

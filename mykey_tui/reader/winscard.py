@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from mykey_tui.domain.codes import Code
-from mykey_tui.domain.errors import MyKeyError, ReaderError, TransmissionError
+from mykey_tui.domain.errors import ReaderError, TransmissionError
 
 OK = 0x00000000
 COMM_ERROR = 0x80100013
@@ -110,7 +110,7 @@ _READER_CODES = {
 }
 
 
-def error_of(number: int) -> MyKeyError:
+def error_of(number: int) -> ReaderError | TransmissionError:
     """What an error number means to a person."""
     text = f"PC/SC {number:08X}"
     code = _READER_CODES.get(number)
