@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from mykey_tui.card.profile import TABLE_VERSION
 from mykey_tui.commands.card_thread import CardThread
 from mykey_tui.commands.context import Context, outside_path
 from mykey_tui.commands.output import Exit, exit_of
@@ -46,6 +47,8 @@ def _facts(detail: CardDetail) -> dict[str, object]:
     return {
         "result": "shown",
         "code": detail.verdict.value if detail.verdict else None,
+        "profile": detail.profile,
+        "profile_table": TABLE_VERSION,
         "random_string": detail.random_string,
         "terminal_code": detail.terminal_code,
         "municipality_code": detail.municipality_code,

@@ -21,9 +21,12 @@ class CardField:
 def card_fields(detail: CardDetail, catalog: Catalog) -> list[CardField]:
     """The fields of the certificate that the view has, and no other, then what was judged of it.
 
-    No serial number and no key: they would name the certificate beside its owner's string.
+    No serial number and no key: they would name the certificate beside its owner's string. What
+    kind of card it is comes first, where it was asked: that is the card's, and no person's.
     """
+    kind = () if detail.profile is None else (("kind", catalog.text(f"card.{detail.profile}")),)
     pairs = (
+        *kind,
         ("random", detail.random_string),
         ("terminal", _terminal(detail, catalog)),
         ("issuer", detail.issuer),

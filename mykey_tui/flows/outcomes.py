@@ -147,10 +147,16 @@ class Linked:
 LinkOutcome: TypeAlias = Linked | PinWanted | Stopped
 
 
+UNKNOWN_PROFILE = "unknown"
+"""The card's application has a label that the table does not know."""
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class CardDetail:
     """What the certificate says, for the card view and `mykey card show`. No name, no birth date.
 
+    `profile` is the name of the card's row in `card.profile`, or `UNKNOWN_PROFILE`: what the card
+    is, and nothing of its owner.
     `verdict` is None when every check passed. Revocation is not checked, and the view says so.
     """
 
@@ -162,6 +168,7 @@ class CardDetail:
     not_after: datetime
     days_left: int
     verdict: Code | None
+    profile: str | None = None
 
     def __repr__(self) -> str:
         return "<CardDetail>"

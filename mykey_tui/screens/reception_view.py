@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
+from mykey_tui.domain.assurance import Assurance
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.text import safe
 from mykey_tui.flows.outcomes import (
@@ -151,6 +152,7 @@ def _found(found: Found, face: Face, *, card_lies: bool) -> list[Line]:
     sent = _handed_over(found.handover, face)
     taking = [centre(face.text("reception.take"), Role.STRONG)] if card_lies else []
     days = face.text("reception.days", days=found.days_left)
+    proven = found.assurance is Assurance.AUTHENTICATED
     return rows(
         (0, band(face.marked("good", face.code(Code.FOUND).title), Role.GOOD)),
         (4, centre(face.text("service.id.long"))),
@@ -160,6 +162,7 @@ def _found(found: Found, face: Face, *, card_lies: bool) -> list[Line]:
         (14, taking),
         (15, centre(face.text("reception.provisional") if found.provisional else "", Role.DIM)),
         (16, centre(days if found.days_left <= DAYS_LEFT_SAID else "")),
+        (17, centre(face.text("reception.proven") if proven else "", Role.DIM)),
     )
 
 

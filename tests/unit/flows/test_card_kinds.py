@@ -1,7 +1,12 @@
 """What a look-up says of cards that are no plastic card of the present kind."""
 
+import pytest
+
+from mykey_tui.card.profile import PROFILES
 from mykey_tui.domain.codes import Code
-from mykey_tui.flows.outcomes import NotLinked, Stopped
+from mykey_tui.flows.card_text import card_lines
+from mykey_tui.flows.outcomes import UNKNOWN_PROFILE, CardDetail, NotLinked, Stopped
+from mykey_tui.i18n.catalog import Catalog, Language
 from mykey_tui.simulated.cards import newer_card, phone
 from mykey_tui.simulated.foreign import driving_licence, felica_card
 from tests.unit.flows.conftest import NOW, PAPER, Bench
@@ -31,3 +36,23 @@ def test_other_cards_keep_their_own_answers(bench: Bench) -> None:
     assert bench.lookup.run() == Stopped(Code.CARD_NOT_JPKI)
     bench.reader.insert(felica_card())
     assert bench.lookup.run() == Stopped(Code.CARD_IS_POINT_CARD)
+
+
+@pytest.mark.parametrize("language", list(Language))
+def test_the_card_view_says_which_kind_of_card_it_is(bench: Bench, language: Language) -> None:
+    bench.lay(PAPER)
+    known = bench.visits.show()
+    bench.reader.insert(newer_card(PAPER, at=NOW))
+    newer = bench.visits.show()
+    assert isinstance(known, CardDetail)
+    assert isinstance(newer, CardDetail)
+    assert (known.profile, known.verdict) == ("card-2016", None)
+    assert (newer.profile, newer.verdict) == (UNKNOWN_PROFILE, Code.CARD_UNKNOWN_KIND)
+    catalog = Catalog(language)
+    for detail in (known, newer):
+        assert catalog.text(f"card.{detail.profile}") in "\n".join(card_lines(detail, catalog))
+
+
+def test_every_profile_has_words_in_both_languages() -> None:
+    for catalog in map(Catalog, Language):
+        assert all(catalog.text(f"card.{profile.name}") for profile in PROFILES)
