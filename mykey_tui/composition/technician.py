@@ -125,7 +125,10 @@ class Technician:
         """
 
         def probe(tell: Callable[[ReaderFacts], None]) -> None:
-            if self.desk.reader_state[0] is ReaderState.READY and self._may_be_used:
+            state, name = self.desk.reader_state
+            if state is ReaderState.HUNG:
+                tell(_hung(name))  # A fresh one would hang behind the same call.
+            elif state is ReaderState.READY and self._may_be_used:
                 self._probe(tell)
             else:
                 fresh(tell)
@@ -184,3 +187,15 @@ class Technician:
         from mykey_tui.store.engine import engine_version  # noqa: PLC0415  # heavy
 
         return dict(versions(self.root, engine_version()))
+
+
+def _hung(name: str) -> ReaderFacts:
+    from mykey_tui.diagnostics.facts import ReaderFacts, Stage  # noqa: PLC0415  # heavy
+
+    return ReaderFacts(
+        stage=Stage.CARD,
+        ended=True,
+        state=ReaderState.READY,
+        reader=bare_reader_name(name),
+        trouble=Code.READER_HUNG,
+    )

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from mykey_tui.card.connection import ReaderState
 from mykey_tui.composition.hands import Hands
 from mykey_tui.composition.running import RunningCounter
 from mykey_tui.composition.technician import Technician
@@ -20,10 +21,12 @@ from mykey_tui.domain.errors import StoreError
 from mykey_tui.flows.desk_events import DeskEvent, LookedUp, ReaderIs, TapDone
 from mykey_tui.flows.soak import Soak, Tap
 from mykey_tui.reader.emulator import EmulatedReader
+from mykey_tui.reader.pcsc import PcscReader
 from mykey_tui.settings import Settings
 from mykey_tui.simulated.cards import make_card
 from tests.unit.diagnostics.box import Box
 from tests.unit.flows.conftest import NOW
+from tests.unit.reader.scripted_service import ScriptedService
 
 CN = "1C2410DF79DGEL07202002B"
 Until = Callable[[type[DeskEvent]], Any]
@@ -66,6 +69,31 @@ def test_a_counter_that_was_never_enrolled_is_examined(
     assert found[Layer.READER].state is State.OK
     assert found[Layer.USB].state is State.SKIPPED, "there is no cable to a virtual reader"
     assert len(found) == len(Layer)
+
+
+def test_a_reader_that_hangs_in_the_running_program_is_named(
+    tmp_path: Path, watcher: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mykey_tui.reader.card_session.CALL_SECONDS", 0.5)
+    service = ScriptedService("Reader 00 00")
+    hands = Hands(reader=PcscReader(service=service))
+    counter = RunningCounter(Settings(home=tmp_path / "home"), hands)
+    try:
+        with pytest.raises(StoreError):
+            counter.build(watcher)
+        technician = counter.technician
+        assert technician is not None
+        technician.root = Box(tmp_path / "root").root
+        technician.desk.expect_taps()
+        service.hang("transmit")
+        service.lay("Reader 00 00", make_card(CN, at=NOW))
+        while watcher.until(ReaderIs).state is not ReaderState.HUNG:
+            pass
+        found = {finding.layer: finding for finding in examined(technician).findings}
+        assert found[Layer.READER].code is Code.READER_HUNG
+    finally:
+        service.come_back()
+        counter.close()
 
 
 def test_the_card_on_the_running_reader_is_the_one_examined(
