@@ -7,7 +7,7 @@ from pathlib import Path
 from mykey_tui.domain.codes import Code
 from mykey_tui.screens.base import CounterScreen
 
-PATH_LENGTH_MAX = 48
+PATH_LENGTH_MAX = 42
 """So much of a path fits in row 21; its end is the part that one looks for."""
 
 

@@ -14,6 +14,8 @@ from mykey_tui.diagnostics.layer import Layer
 from mykey_tui.domain.clock import SystemClock
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.ids import ServiceId
+from mykey_tui.flows import evidence as evidence_module
+from mykey_tui.flows import soak as soak_module
 from mykey_tui.flows.desk_events import CardTaken, LookedUp, ReaderIs, ReadingStarted, TapDone
 from mykey_tui.flows.evidence import NOT_KNOWN, Evidence, evidence_text
 from mykey_tui.flows.happenings import HappeningBook
@@ -143,3 +145,12 @@ def test_the_net_takes_any_text(
     for text in hostile:
         assert "\x1b" not in redacted(text)
         assert len(redacted(text)) <= 200
+
+
+@pytest.mark.parametrize("module", [evidence_module, soak_module])
+def test_without_the_net_the_planted_words_do_come_out(
+    monkeypatch: pytest.MonkeyPatch, module: Any
+) -> None:
+    """Teeth: the net is what keeps them in, in the sheet's own parts and in the row of the taps."""
+    monkeypatch.setattr(module, "redacted", lambda text: text)
+    assert "ABCDEFGHIJKLMN" in evidence_text(everything("ABCDEFGHIJKLMN"))

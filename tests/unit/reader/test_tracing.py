@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from mykey_tui.card.jpki import JpkiApplet
 from mykey_tui.card.storage import read_uid
+from mykey_tui.reader import trace
 from mykey_tui.reader.card_file import CardFile
 from mykey_tui.reader.emulator import EmulatedReader
 from mykey_tui.reader.trace import Traced, timed_read
@@ -109,3 +112,17 @@ def test_everything_else_of_the_reader_passes_through(card: CardFile) -> None:
     reader.interrupt()
     reader.close()
     assert not inner.holds_card
+
+
+def test_without_the_mask_the_pin_would_stand_in_the_trace(
+    card: CardFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Teeth: a trace of whole commands is caught by what the tests above look for."""
+    monkeypatch.setattr(trace, "describe", bytes.hex)
+    book = TraceBook()
+    book.switch_on()
+    with laid(card, book).session() as connection:
+        applet = JpkiApplet(connection)
+        applet.select()
+        applet.verify_pin("1234")
+    assert b"1234".hex() in "\n".join(book.lines())
