@@ -15,7 +15,7 @@ from pathlib import Path
 
 from mykey_tui.diagnostics.drivers import driver_in
 from mykey_tui.diagnostics.facts import BoxFacts, UsbDevice
-from mykey_tui.diagnostics.files import listed, names_in, read_head
+from mykey_tui.diagnostics.files import is_there, listed, names_in, read_head
 from mykey_tui.diagnostics.known_readers import NFC_MODULES, known_reader
 from mykey_tui.diagnostics.service_socket import reach_of
 from mykey_tui.domain.text import safe
@@ -75,13 +75,13 @@ def read_box(root: Path, socket: Path | None = None) -> BoxFacts:
         socket=reach,
         socket_mode=mode,
         services=tuple(_services(root, used)),
-        has_pcscd=any((root / place).exists() for place in _PROGRAMS),
+        has_pcscd=any(is_there(root / place) for place in _PROGRAMS),
         libccid=driver_in(root / place for place in _LIBCCID),
         libacsccid=driver_in(root / place for place in _LIBACSCCID),
-        asks_polkit=(root / _POLKIT_ACTIONS).exists(),
+        asks_polkit=is_there(root / _POLKIT_ACTIONS),
         has_polkit_rule=_has_polkit_rule(root),
         hides_processes=_hides_processes(root),
-        is_container=any((root / sign).exists() for sign in _CONTAINER_SIGNS),
+        is_container=any(is_there(root / sign) for sign in _CONTAINER_SIGNS),
         distribution=_distribution(root),
         holders=tuple(name for name in _HOLDERS if name in names),
     )

@@ -43,3 +43,10 @@ def names_in(folder: Path, limit: int) -> Iterator[str]:
 def listed(folder: Path, limit: int) -> list[Path]:
     """At most `limit` entries, by name."""
     return [folder / name for name in sorted(names_in(folder, limit))]
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is something; False too where we may not look."""
+    with suppress(OSError):
+        return path.exists()
+    return False

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mykey_tui.diagnostics.box import read_box
 from mykey_tui.diagnostics.drivers import PLIST_BYTES_MAX, driver_in
@@ -120,6 +123,57 @@ def test_a_file_is_read_no_further_than_its_bound(tmp_path: Path) -> None:
 def test_a_file_of_the_kernels_is_read_in_all_its_pages() -> None:
     whole = Path("/proc/self/maps")
     assert len(read_head(whole, 10**6)) > 4096, "the canary: more than one page"
+
+
+PLACES = (
+    "proc/modules",
+    "proc/mounts",
+    "proc/12/comm",
+    "etc/os-release",
+    "etc/libccid_Info.plist",
+    "etc/polkit-1/rules.d/50-x.rules",
+    "usr/lib/pcsc/drivers/ifd-acsccid.bundle/Contents/Info.plist",
+    "sys/bus/usb/devices/1-1/idVendor",
+    "sys/bus/usb/devices/1-1/idProduct",
+    "sys/bus/usb/devices/1-1/product",
+    "sys/bus/usb/devices/1-1/1-1:1.0/bInterfaceClass",
+    "sys/bus/usb/devices/1-1/power/control",
+    "run/pcscd/pcscd.comm",
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_any_bytes_in_any_file_are_read_without_harm(data: st.DataObject) -> None:
+    with tempfile.TemporaryDirectory(prefix="mykey-") as folder:
+        root = Path(folder)
+        for place in PLACES:
+            content = data.draw(st.none() | st.binary(max_size=64), label=place)
+            (root / place).parent.mkdir(parents=True, exist_ok=True)
+            if content is None:
+                (root / place).mkdir()  # a folder where a file should be
+            else:
+                (root / place).write_bytes(content)
+        facts = read_box(root)
+        text = repr(facts)
+    assert all(ord(sign) >= 32 for sign in text)
+    assert facts.socket in (Reach.REFUSED, Reach.MISSING)
+
+
+def test_a_folder_that_nobody_may_look_into_holds_nothing(box: Box) -> None:
+    debian_12(box)
+    box.polkit(rule=True)
+    box.root.parent.chmod(0o755)
+    closed = [box.root / place for place in ("etc", "sys", "usr", "proc")]
+    for folder in closed:
+        folder.chmod(0o000)
+    with as_an_ordinary_user():
+        facts = read_box(box.root)
+    for folder in closed:
+        folder.chmod(0o755)
+    assert facts.usb == ()
+    assert facts.libccid is None
+    assert not facts.asks_polkit and not facts.has_polkit_rule
 
 
 # The service's socket ---------------------------------------------------------------------------
