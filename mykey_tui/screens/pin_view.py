@@ -92,7 +92,8 @@ def _boxes(state: PinState) -> list[Line]:
 def _other(state: PinState, face: Face) -> list[Line]:
     if state.step is PinStep.ON_READER:
         return [centre(row, Role.STRONG) for row in wrap(face.text("pin.on.reader"))]
-    asked = [centre(row, Role.WARN) for row in wrap(face.text("pin.last", word=OVERRIDE_WORD))]
+    key = "pin.last.unknown" if state.tries_left is None else "pin.last"
+    asked = [centre(row, Role.STRONG) for row in wrap(face.text(key, word=OVERRIDE_WORD))]
     return [*asked, Line(), centre(f"> {state.word}", Role.STRONG)]
 
 
