@@ -29,7 +29,7 @@ def _counter_facts(layer: Layer, known: Known) -> Mapping[str, str]:
     if layer is Layer.TRUST and known.trust is not None:
         return {"count": str(known.trust.anchors)}
     if layer is Layer.CLOCK and known.line is not None and known.line.skew_seconds is not None:
-        return {"seconds": f"{known.line.skew_seconds:+.1f}"}
+        return {"seconds": f"{abs(known.line.skew_seconds):.1f}"}
     if layer is Layer.STORE and known.store is not None:
         return {"rows": str(known.store.rows)}
     if layer is Layer.LINE and known.line is not None:
