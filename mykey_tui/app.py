@@ -22,11 +22,13 @@ from mykey_tui.domain.codes import Code
 from mykey_tui.flows.desk_events import (
     CardForgotten,
     CardTaken,
-    DeskEvent,
+    CounterEvent,
     LinkFinished,
     LookedUp,
     ReaderIs,
     ReadingStarted,
+    Scanned,
+    ScannerIs,
 )
 from mykey_tui.flows.outcomes import IdentifiedCard, Status
 from mykey_tui.i18n.catalog import Catalog, Language
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
     from mykey_tui.flows.services import Services, TechnicianPort
 
 T = TypeVar("T")
-Emit = Callable[[DeskEvent], None]
+Emit = Callable[[CounterEvent], None]
 Build: TypeAlias = "Callable[[Emit], Services]"
 
 EXIT_CRASHED = 70
@@ -58,8 +60,8 @@ _log = logging.getLogger(__name__)
 class MyKeyApp(ScanRouting, BackgroundCalls, App[None], inherit_bindings=False):
     """The counter's screen.
 
-    `build` is called once in a thread, after the first paint, with the function that takes desk
-    events from any thread; they may come before it returns. It may raise a `MyKeyError` with a
+    `build` is called once in a thread, after the first paint, with the function that takes
+    happenings from any thread; they may come before it returns. It may raise a `MyKeyError` with a
     code: the screen then says it, and Enter tries again. Closing what it made is the caller's.
     `simulated` says SIMULATED from the first paint on. `log_path` is named when the program fails.
     `technician` gives what the doctor asks, as soon as the reader is watched; None before.
@@ -70,9 +72,9 @@ class MyKeyApp(ScanRouting, BackgroundCalls, App[None], inherit_bindings=False):
     ALLOW_SELECT: ClassVar = False
 
     class DeskHappened(Message):
-        """The card desk told something."""
+        """The card desk or the scanner told something."""
 
-        def __init__(self, event: DeskEvent) -> None:
+        def __init__(self, event: CounterEvent) -> None:
             super().__init__()
             self.event = event
 
@@ -110,7 +112,7 @@ class MyKeyApp(ScanRouting, BackgroundCalls, App[None], inherit_bindings=False):
         self._status: Status | None = None
         self._trouble: Code | None = None
         self._reader: ReaderState | None = None
-        self._card_lies = self._card_forgotten = False
+        self._card_lies = self._card_forgotten = self._scanner_missing = False
         self._watch: StatusWatch | None = None
         self.hold_bursts(scan_gap_seconds)
         self.register_theme(theme_of(profile))
@@ -159,6 +161,11 @@ class MyKeyApp(ScanRouting, BackgroundCalls, App[None], inherit_bindings=False):
         return self._card_lies
 
     @property
+    def scanner_missing(self) -> bool:
+        """Whether the scanner that this counter is set up with is not there."""
+        return self._scanner_missing
+
+    @property
     def card_forgotten(self) -> bool:
         """Whether it should have been taken by now."""
         return self._card_forgotten
@@ -180,8 +187,8 @@ class MyKeyApp(ScanRouting, BackgroundCalls, App[None], inherit_bindings=False):
         self._trouble = None
         self.background(partial(self._build, self.emit), self._services_built, self._cannot_start)
 
-    def emit(self, event: DeskEvent) -> None:
-        """Take a desk event from any thread."""
+    def emit(self, event: CounterEvent) -> None:
+        """Take a happening from any thread."""
         self.post_message(self.DeskHappened(event))
 
     def _services_built(self, services: Services) -> None:
@@ -311,6 +318,13 @@ class MyKeyApp(ScanRouting, BackgroundCalls, App[None], inherit_bindings=False):
     @on(DeskHappened)
     def _desk_happened(self, message: DeskHappened) -> None:
         match message.event:
+            case Scanned(text):
+                self.scanned(text)
+                return
+            case ScannerIs(present):
+                self._scanner_missing = not present
+                self.counter_screen.repaint()
+                return
             case ReadingStarted():
                 self._card_lies, self._card_forgotten = True, False
                 while self.counter_screen.gives_way:
@@ -319,7 +333,8 @@ class MyKeyApp(ScanRouting, BackgroundCalls, App[None], inherit_bindings=False):
                 self._card_lies = self._card_forgotten = False
             case CardForgotten():
                 self._card_forgotten = True
-                self.bell()
+                if not self.base_screen.takes_secret:
+                    self.bell()  # A card that waits for its PIN is not forgotten.
             case ReaderIs(state):
                 self._reader = state
                 self._ask_status()

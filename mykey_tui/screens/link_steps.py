@@ -19,8 +19,11 @@ from mykey_tui.screens.link_view import LinkState, Step, link_stage
 from mykey_tui.screens.two_typings import TwoTypings
 
 _FINAL = frozenset(
-    {Code.LINK_DUPLICATE, Code.SERVICE_ID_TAKEN, Code.NOT_REGISTERED, Code.SUSPENDED, Code.RENEWED}
-)
+    {
+        Code.LINK_DUPLICATE, Code.SERVICE_ID_TAKEN, Code.NOT_REGISTERED, Code.SUSPENDED,
+        Code.RENEWED, Code.PIN_BLOCKED, Code.CARD_NOT_PROVEN,
+    }
+)  # fmt: skip
 """Answers that trying again with the same two cards will not change."""
 
 

@@ -74,6 +74,11 @@ class PinScreen(CounterScreen):
         return left(self.face.text(f"pin.next.{self.state.step.value}"), indent=1)
 
     @property
+    def wants_a_card(self) -> bool:
+        """The card must stay: nobody is asked to take it while the PIN is typed."""
+        return self.state.step is not PinStep.LOCKED
+
+    @property
     def takes_text(self) -> bool:
         """Digits are no keys here."""
         return True

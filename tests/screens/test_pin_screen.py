@@ -10,6 +10,7 @@ from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import ReaderError
 from mykey_tui.domain.ids import ServiceId
 from mykey_tui.flows.desk_events import (
+    CardForgotten,
     CardTaken,
     DeskEvent,
     LinkFinished,
@@ -180,6 +181,20 @@ async def test_a_card_taken_while_typing_empties_it_and_is_no_wrong_pin(start: S
         await counter.shows("C-REMOVED")
         assert nothing_is_left(counter, screen)
         assert counter.fakes.desk.pins == []
+
+
+async def test_a_card_that_waits_for_its_pin_is_not_called_forgotten(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rung: list[bool] = []
+    async with start() as counter:
+        monkeypatch.setattr(counter.app, "bell", lambda: rung.append(True))
+        await ask(counter)
+        await counter.happens(CardForgotten())
+        assert "Enter で送ります" in counter.text
+        assert rung == []
+        await counter.press("escape")
+        await counter.shows("カードをお取りください")
 
 
 async def test_escape_gives_up_and_empties_it(start: Start) -> None:
