@@ -175,7 +175,7 @@ def _inside(database: Database, certificates: list[bytes]) -> dict[str, float]:
     now = datetime.now(UTC)
     judged = _timed(
         lambda: [
-            core.cards.believe(der, profile="simulated", at=now)
+            core.cards.believe(parse_certificate(der), profile="simulated", at=now)
             for der in certificates[PUSH_ITEMS_MAX:]
         ]
     )

@@ -19,6 +19,7 @@ from mykey_server.services.selfcheck import self_check
 from mykey_tui.simulated import anchors_dir
 from mykey_tui.simulated.foreign import Variant
 from mykey_tui.trust.anchors import load_anchors
+from mykey_tui.trust.certificate import AuthCertificate
 from mykey_tui.wire.messages import HelloReply, Problem, PushItem
 from tests.server.conftest import Counter, Server, certificate, stored
 
@@ -129,10 +130,10 @@ async def test_a_bug_while_a_seal_is_opened_holds_that_item_alone(
 ) -> None:
     believe = TrustedCards.believe
 
-    def broken(self: TrustedCards, der: bytes, **options: Any) -> Any:
-        if der == certificate(SEED):
+    def broken(self: TrustedCards, card: AuthCertificate, **options: Any) -> Any:
+        if card.cn_text == SEED:
             raise RuntimeError
-        return believe(self, der, **options)
+        return believe(self, card, **options)
 
     monkeypatch.setattr(TrustedCards, "believe", broken)
     items = [counter.link(SEED, "A1"), counter.link(OTHER, "A2")]

@@ -11,7 +11,8 @@ from mykey_tui.domain.codes import Code
 from mykey_tui.domain.verdict import Accepted, Refused, Undecided, Verdict
 from mykey_tui.simulated import anchors_dir
 from mykey_tui.trust.anchors import Anchors, load_anchors
-from mykey_tui.trust.chain import judge
+from mykey_tui.trust.certificate import AuthCertificate
+from mykey_tui.trust.chain import judge_certificate
 
 _PERHAPS_OUR_FAULT = frozenset({Code.CERTIFICATE_NOT_YET_VALID, Code.CERTIFICATE_UNKNOWN_ISSUER})
 """The counter found this certificate good. Our clock may stand wrong, or our folder lack a CA."""
@@ -37,8 +38,8 @@ class TrustedCards:
     def _of(self, profile: str) -> Anchors:
         return self.jpki if profile == JPKI else self.simulated
 
-    def believe(self, certificate: bytes, *, profile: str, at: datetime) -> Verdict:
-        """Judge a certificate that a counter read some time ago.
+    def believe(self, certificate: AuthCertificate, *, profile: str, at: datetime) -> Verdict:
+        """Judge a certificate that a counter read some time ago, and that is well formed.
 
         The counter refused an expired card when it read it. Between that reading and this push lie
         days without a line, there is no clock to trust for the moment between, and what was
@@ -48,12 +49,12 @@ class TrustedCards:
         `Undecided` where what is wrong may be ours and may be mended: the clock, the anchors.
         """
         anchors = self._of(profile)
-        verdict = judge(certificate, anchors, at=at)
+        verdict = judge_certificate(certificate, anchors, at=at)
         if not isinstance(verdict, Refused):
             return verdict
         if verdict.reason in _PERHAPS_OUR_FAULT:
             return Undecided(verdict.reason)
         if verdict.reason is Code.CERTIFICATE_EXPIRED and verdict.not_after is not None:
-            before = judge(certificate, anchors, at=verdict.not_after)
+            before = judge_certificate(certificate, anchors, at=verdict.not_after)
             return before if isinstance(before, Accepted) else verdict
         return verdict

@@ -94,7 +94,9 @@ def take(
         raise ProblemError(ProblemType.NOT_FOUND)
     with reading(engine) as connection:
         provider = find_provider(connection, terminal.scope)
-        known = read_known(connection, request, {item.mid for item in request.items})
+        last = last_mid(connection, request.device, request.incarnation)
+        mids = {item.mid for item in request.items if item.mid <= last}
+        known = read_known(connection, request, mids)
     undecided = [
         item for item in request.items if item.mid not in known or known[item.mid].decision == HELD
     ]
@@ -152,8 +154,8 @@ def _apply(
 def _sort(connection: Connection, request: PushRequest) -> _Sorted:
     """Tell replays from new items and from those behind a gap, and compare every hash first."""
     last = last_mid(connection, request.device, request.incarnation)
-    mids = {item.mid for item in request.items}
-    known = read_known(connection, request, mids | {mid - 1 for mid in mids})
+    mids = {mid for item in request.items for mid in (item.mid - 1, item.mid) if mid <= last}
+    known = read_known(connection, request, mids)
     hashes = {0: FIRST_PREV} | {mid: stored.item_hash for mid, stored in known.items()}
     held: dict[int, PushItem] = {}
     new: dict[int, PushItem] = {}

@@ -14,6 +14,8 @@ from mykey_server.services.site import Provider, Site
 from mykey_server.tables.management import KIND_CHOSEN, KIND_DEFAULT
 from mykey_tui.domain import tokens
 from mykey_tui.domain.verdict import Accepted, Undecided
+from mykey_tui.trust.certificate import AuthCertificate
+from mykey_tui.trust.chain import read_certificate
 from mykey_tui.wire.messages import PushItem, PushRequest
 from mykey_tui.wire.seal import SealError, context_of, open_seal
 
@@ -34,10 +36,11 @@ def prove(
     """Open the seals of these items and judge the certificates in them; by mutation number.
 
     Slow (0.15 ms an item): done before any lock. Each step is taken for all items before the next:
-    the processor keeps the step's code at hand, which saves an eighth of the time.
+    the processor keeps the step's code at hand, which saves a sixth of the time.
     """
     opened = [_isolated(partial(_open, item, request, site)) for item in items]
-    believed = [_isolated(partial(_believe, one, provider, cards, now)) for one in opened]
+    read = [_isolated(partial(_read, one)) for one in opened]
+    believed = [_isolated(partial(_believe, one, provider, cards, now)) for one in read]
     return {
         item.mid: _isolated(partial(_compare, item, one, provider, site))
         for item, one in zip(items, believed, strict=True)
@@ -54,8 +57,15 @@ def _open(item: PushItem, request: PushRequest, site: Site) -> bytes | _Unproven
         return Flawed("seal")
 
 
+def _read(certificate: bytes | _Unproven) -> AuthCertificate | _Unproven:
+    if isinstance(certificate, _UNPROVEN):
+        return certificate
+    read = read_certificate(certificate)
+    return read if isinstance(read, AuthCertificate) else Flawed("certificate")
+
+
 def _believe(
-    certificate: bytes | _Unproven, provider: Provider, cards: TrustedCards, now: datetime
+    certificate: AuthCertificate | _Unproven, provider: Provider, cards: TrustedCards, now: datetime
 ) -> Accepted | _Unproven:
     if isinstance(certificate, _UNPROVEN):
         return certificate

@@ -40,8 +40,11 @@ def read_under(
     connection: Connection, device: str, incarnation: bytes, mids: Iterable[int]
 ) -> dict[int, Known]:
     """What is stored under these numbers of one file of a counter, by number."""
+    wanted = list(mids)
+    if not wanted:
+        return {}
     rows = connection.execute(
-        _KNOWN, {"device": device, "incarnation": incarnation, "mids": list(mids)}
+        _KNOWN, {"device": device, "incarnation": incarnation, "mids": wanted}
     )
     return {row.mid: Known(row.item_hash, Decision(row.verdict, row.kind)) for row in rows}
 
