@@ -98,6 +98,36 @@ class PinSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class BlockSettings:
+    """Where the provider's own FeliCa cards carry their number; checked where it is used."""
+
+    reader: str
+    service: int
+    block: int
+    first: int
+    length: int
+
+    @classmethod
+    def parse(cls, written: object) -> BlockSettings | None:
+        """Read the section `point_card_block`; None where there is none. Raises `StoreError`."""
+        if written is None:
+            return None
+        names = {"reader", "service", "block", "first", "length"}
+        if not isinstance(written, dict) or written.keys() != names:
+            raise unusable(f"point_card_block: an object with {', '.join(sorted(names))}")
+        reader, service = written["reader"], written["service"]
+        numbers = [written[name] for name in ("block", "first", "length")]
+        if not isinstance(reader, str) or not isinstance(service, str):
+            raise unusable("point_card_block: reader and service are texts")
+        if any(type(number) is not int for number in numbers):
+            raise unusable("point_card_block: block, first and length are numbers")
+        try:
+            return cls(reader, int(service, 16), *numbers)
+        except ValueError as error:
+            raise unusable("point_card_block.service: four hexadecimal digits") from error
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """One counter's settings.
 
@@ -112,6 +142,7 @@ class Settings:
     language: str | None = None
     handover: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
     pin: PinSettings = field(default_factory=PinSettings)
+    point_card_block: BlockSettings | None = None
     scanner: ScannerSettings = field(default_factory=ScannerSettings)
 
 
@@ -142,6 +173,7 @@ def load_settings(
         language=str(language) if language is not None else None,
         handover=MappingProxyType(handover),
         pin=PinSettings.parse(values.get("pin") or {}),
+        point_card_block=BlockSettings.parse(values.get("point_card_block")),
         scanner=_scanner_of(values),
     )
 

@@ -40,6 +40,9 @@ _VERIFY = _COUNT_TRIES + bytes([PIN_LENGTH])
 _SIGN = bytes.fromhex("802A0080") + bytes([DIGEST_INFO_LENGTH])
 _GET_UID = bytes.fromhex("FFCA000000")
 
+FELICA_SERVICE_WITHOUT_KEY = 0x01
+"""The lowest bit of a FeliCa service code: set where anybody may read (JIS X 6319-4)."""
+
 FEATURE_REQUEST = 0x42000000 + 3400
 """CM_IOCTL_GET_FEATURE_REQUEST, as pcsc-lite numbers it (SCARD_CTL_CODE(3400))."""
 PIN_BLOCK = bytes.fromhex(
@@ -66,7 +69,7 @@ def check(command: bytes, *, storage: bool) -> None:
     Raises:
         ForbiddenApduError: the command is not on the list; its text shows the header only.
     """
-    allowed = command == _GET_UID if storage else _is_allowed_iso(command)
+    allowed = _is_allowed_storage(command) if storage else _is_allowed_iso(command)
     if not allowed:
         raise ForbiddenApduError(f"{command[:4].hex()} ({len(command)} bytes) is never sent")
 
@@ -86,6 +89,33 @@ def check_control(code: int, data: bytes) -> None:
 def sends_pin(command: bytes) -> bool:
     """Whether `command` carries a PIN, so that the card must be reset when we are done."""
     return command[1:2] == b"\x20" and len(command) > len(_COUNT_TRIES)
+
+
+def _is_allowed_storage(command: bytes) -> bool:
+    """The card's number, and reading one block of a service without key, as `card.blocks` asks."""
+    length = len(command)
+    match command[:2]:
+        case b"\xff\xca":
+            return command == _GET_UID
+        case b"\xff\xa4":
+            return command[2:5] == b"\x00\x01\x02" and length == 7 and _needs_no_key(command[5:])
+        case b"\xff\xb0":
+            return length == 5 and command[2] == 0x00 and command[4] == 0x00
+        case b"\xff\x46":
+            head, tail = command[2:5], command[7:8]
+            open_service = _needs_no_key(command[5:7])
+            return (head, tail, length) == (b"\x01\x01\x04", b"\x80", 9) and open_service
+        case b"\xff\x00":
+            head, middle = command[2:7], command[15:16] + command[18:20]
+            open_service = _needs_no_key(command[16:18])
+            fits = (head, middle) == (b"\x00\x00\x10\x10\x06", b"\x01\x01\x80")
+            return length == 21 and fits and open_service
+        case _:
+            return False
+
+
+def _needs_no_key(service: bytes) -> bool:
+    return len(service) == 2 and bool(service[0] & FELICA_SERVICE_WITHOUT_KEY)
 
 
 def _is_allowed_iso(command: bytes) -> bool:

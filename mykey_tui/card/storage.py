@@ -17,6 +17,7 @@ STORAGE_ATR_PREFIX = bytes.fromhex("3B8F8001804F0CA000000306")
 GET_UID = CommandApdu(cla=0xFF, ins=0xCA, le=256)
 """Answered by the reader itself: UID of 4, 7 or 10 bytes, or a FeliCa IDm of 8."""
 
+_FELICA_STANDARD = b"\x11"
 _UID_LENGTHS = frozenset({4, 7, 8, 10})
 _RANDOM_UID_LENGTH = 4
 _RANDOM_UID_FIRST_BYTE = 0x08
@@ -29,6 +30,11 @@ a FeliCa card lets the app choose one (Android, HCE-F)."""
 def is_storage_card(atr: bytes) -> bool:
     """Whether this answer to reset is one that readers make up for a storage card."""
     return atr.startswith(STORAGE_ATR_PREFIX)
+
+
+def is_felica(atr: bytes) -> bool:
+    """Whether this is a storage card of the standard that FeliCa cards have (PC/SC part 3: 11)."""
+    return is_storage_card(atr) and atr[len(STORAGE_ATR_PREFIX) :][:1] == _FELICA_STANDARD
 
 
 def is_random_uid(uid: bytes) -> bool:

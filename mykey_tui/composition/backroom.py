@@ -10,6 +10,7 @@ from mykey_tui.card.connection import CardReader
 from mykey_tui.composition.counter import Counter, make_client, open_counter, require_fit
 from mykey_tui.composition.hands import Hands
 from mykey_tui.composition.keypad import pin_ways
+from mykey_tui.composition.point_card import number_place
 from mykey_tui.flows.card_text import card_lines
 from mykey_tui.flows.counter import CounterDesk
 from mykey_tui.flows.courier import BackgroundLine
@@ -48,6 +49,7 @@ class Backroom:
             MyKeyError: with a code, as `open_counter` and `require_fit`; K-SCREEN where another
                 screen runs on this home. Nothing is left open.
         """
+        number_place(settings.point_card_block)  # A wrong setting is said before anything is opened.
         with ExitStack() as opening:
             counter = opening.enter_context(open_counter(settings))
             opening.enter_context(Home(settings.home).only_screen())
@@ -75,6 +77,7 @@ class Backroom:
             line,
             counter.clock,
             pin=counter.settings.pin.policy,
+            number_place=number_place(counter.settings.point_card_block),
             spot_check=SpotCheck(line),
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mykey_tui.card.blocks import NumberPlace, read_number
 from mykey_tui.card.connection import CardConnection, CardReader
 from mykey_tui.card.storage import is_storage_card, read_uid
 from mykey_tui.domain.codes import Code
@@ -24,19 +25,22 @@ def check_service_id(text: str, service_id_format: ServiceIdFormat) -> ServiceCa
         return stopped_by(error)
 
 
-def read_service_card(reader: CardReader, service_id_format: ServiceIdFormat) -> ServiceCardOutcome:
+def read_service_card(
+    reader: CardReader, service_id_format: ServiceIdFormat, place: NumberPlace | None = None
+) -> ServiceCardOutcome:
     """The number of the storage card that lies there, as upper-case hexadecimal.
 
-    S-RANDOM for a number that changes at each tap, S-FMT where the provider's numbers look
+    Where the provider's cards carry a number in a readable block, `place` says where: that text is
+    the number then, and never the card's own. S-RANDOM for a number that changes at each tap, S-FMT where the provider's numbers look
     otherwise, S-CARD for a card with a chip program: its number changes at each tap as well.
     """
 
-    def uid_of(connection: CardConnection) -> bytes | Stopped:
+    def number_of(connection: CardConnection) -> str | Stopped:
         if not is_storage_card(connection.atr):
             return Stopped(Code.SERVICE_CARD_WRONG)
-        return read_uid(connection)
+        return (
+            read_uid(connection).hex().upper() if place is None else read_number(connection, place)
+        )
 
-    uid = with_card(reader, uid_of)
-    if isinstance(uid, Stopped):
-        return uid
-    return check_service_id(uid.hex().upper(), service_id_format)
+    number = with_card(reader, number_of)
+    return number if isinstance(number, Stopped) else check_service_id(number, service_id_format)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mykey_tui.card.blocks import NumberPlace
 from mykey_tui.card.connection import CardReader
 from mykey_tui.domain.assurance import PinPolicy
 from mykey_tui.domain.clock import Clock
@@ -39,6 +40,7 @@ class Visits:
     courier: Courier
     clock: Clock
     pin: PinPolicy = PinPolicy.NEVER
+    number_place: NumberPlace | None = None
     spot_check: SpotCheck | None = None
 
     def lookup(self, *, handover: bool) -> LookupOutcome:
@@ -56,7 +58,8 @@ class Visits:
 
     def service_card(self) -> ServiceCardOutcome:
         """The number of the point card that lies there."""
-        return read_service_card(self.reader, self.store.identity.service_id_format)
+        form = self.store.identity.service_id_format
+        return read_service_card(self.reader, form, self.number_place)
 
     def check_link(self, card: IdentifiedCard, service_id: ServiceId) -> Stopped | None:
         """What already speaks against a link, without any card."""

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from mykey_tui.card.allow_list import FILE_AUTH_KEY, FILE_AUTH_PIN, JPKI_AID
 from mykey_tui.card.apdu import CommandApdu
 from mykey_tui.reader.card_file import CardFile, CardFileError, CardKind, FaultName
+from mykey_tui.reader.emulated_blocks import EmulatedBlocks
 
 FILE_SIGNATURE_CERTIFICATE = 0x0001
 """There on every card, and closed to us: 6982 until the signature PIN, which we never send."""
@@ -63,6 +64,7 @@ class EmulatedCard:
         self._tries = {file_id: pin.tries for file_id, pin in card_file.pins.items()}
         self._key = _load_key(card_file.auth_key)
         self._files = _with_fault(card_file)
+        self._blocks = EmulatedBlocks(card_file)
         self._taken_away = taken_away or threading.Event()
         self._commands = 0
         self.reset()
@@ -127,7 +129,9 @@ class EmulatedCard:
         if command.header == b"\xff\xca\x00\x00":  # The reader's own command, not the card's.
             return self._card.uid or self._momentary_uid
         if self._card.kind is CardKind.STORAGE:
-            raise _Refusal(0x6A81 if command.cla == 0xFF else 0x6300)
+            if command.cla != 0xFF:
+                raise _Refusal(0x6300)
+            return self._read_block(encoded)
         match command.cla, command.ins:
             case 0x00, 0xA4:
                 return self._select(command)
@@ -143,6 +147,12 @@ class EmulatedCard:
                 raise _Refusal(0x6D00)
             case _:
                 raise _Refusal(0x6E00)
+
+    def _read_block(self, encoded: bytes) -> bytes:
+        response = self._blocks.answer(encoded)
+        if response[-2:] != b"\x90\x00":
+            raise _Refusal(int.from_bytes(response[-2:], "big"))
+        return response[:-2]
 
     def _select(self, command: CommandApdu) -> bytes:
         match command.p1, command.p2:

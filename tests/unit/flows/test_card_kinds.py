@@ -1,12 +1,24 @@
 """What a look-up says of cards that are no plastic card of the present kind."""
 
+from dataclasses import replace
+
 import pytest
 
 from mykey_tui.card.profile import PROFILES
+from mykey_tui.composition.point_card import number_place
 from mykey_tui.domain.codes import Code
+from mykey_tui.domain.errors import StoreError
+from mykey_tui.domain.ids import ServiceId
 from mykey_tui.flows.card_text import card_lines
-from mykey_tui.flows.outcomes import UNKNOWN_PROFILE, CardDetail, NotLinked, Stopped
+from mykey_tui.flows.outcomes import (
+    UNKNOWN_PROFILE,
+    CardDetail,
+    NotLinked,
+    ServiceCardRead,
+    Stopped,
+)
 from mykey_tui.i18n.catalog import Catalog, Language
+from mykey_tui.settings import BlockSettings
 from mykey_tui.simulated.cards import newer_card, phone
 from mykey_tui.simulated.foreign import driving_licence, felica_card
 from tests.unit.flows.conftest import NOW, PAPER, Bench
@@ -56,3 +68,33 @@ def test_the_card_view_says_which_kind_of_card_it_is(bench: Bench, language: Lan
 def test_every_profile_has_words_in_both_languages() -> None:
     for catalog in map(Catalog, Language):
         assert all(catalog.text(f"card.{profile.name}") for profile in PROFILES)
+
+
+def test_step_two_reads_no_block_unless_the_settings_say_where(bench: Bench) -> None:
+    card = replace(felica_card(), files={0x010B: b"2802121234".ljust(16)})
+    bench.reader.insert(card)
+    assert card.uid is not None
+    assert bench.visits.service_card() == ServiceCardRead(ServiceId(card.uid.hex().upper()))
+    assert [command.hex() for command in bench.commands] == ["ffca000000"]
+    written = BlockSettings("sony", 0x010B, 0, 0, 10)
+    with_block = replace(bench.visits, number_place=number_place(written))
+    assert with_block.service_card() == ServiceCardRead(ServiceId("2802121234"))
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        {"reader": "sony"},
+        {"reader": "abc", "service": "010B", "block": 0, "first": 0, "length": 10},
+        {"reader": "sony", "service": "0108", "block": 0, "first": 0, "length": 10},
+        {"reader": "sony", "service": "zz", "block": 0, "first": 0, "length": 10},
+        {"reader": "sony", "service": "010B", "block": True, "first": 0, "length": 10},
+        {"reader": "sony", "service": "010B", "block": 0, "first": 10, "length": 10},
+        [],
+        "sony",
+    ],
+)
+def test_a_place_that_cannot_be_used_is_a_wrong_setting(written: object) -> None:
+    with pytest.raises(StoreError) as caught:
+        number_place(BlockSettings.parse(written))
+    assert caught.value.code is Code.STORE_SETTINGS
