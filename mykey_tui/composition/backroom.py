@@ -49,7 +49,8 @@ class Backroom:
             MyKeyError: with a code, as `open_counter` and `require_fit`; K-SCREEN where another
                 screen runs on this home. Nothing is left open.
         """
-        number_place(settings.point_card_block)  # A wrong setting is said before anything is opened.
+        # A wrong setting is said before anything is opened.
+        number_place(settings.point_card_block)
         with ExitStack() as opening:
             counter = opening.enter_context(open_counter(settings))
             opening.enter_context(Home(settings.home).only_screen())
