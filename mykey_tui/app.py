@@ -23,6 +23,7 @@ from mykey_tui.flows.desk_events import (
     CardForgotten,
     CardTaken,
     CounterEvent,
+    DeskEvent,
     LinkFinished,
     LookedUp,
     ReaderIs,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from mykey_tui.commands.output import point_at_nothing
 from mykey_tui.commands.terminal import ended_politely, hangup_noticed, require_terminal
-from mykey_tui.flows.desk_events import DeskEvent
+from mykey_tui.flows.desk_events import CounterEvent
 from mykey_tui.i18n.catalog import Language
 from mykey_tui.screens.profile import detect, prepare_environment
 from mykey_tui.settings import Settings
@@ -35,7 +35,7 @@ class LateCounter:
         self._hands = hands
         self._running: RunningCounter | None = None
 
-    def build(self, emit: Callable[[DeskEvent], None]) -> Services:
+    def build(self, emit: Callable[[CounterEvent], None]) -> Services:
         """See `composition.running.RunningCounter.build`."""
         try:
             from mykey_tui.composition.hands import Hands  # noqa: PLC0415  # after the first paint
@@ -80,6 +80,7 @@ def run_screen(settings: Settings, counter: LateCounter, *, simulated: bool) -> 
         profile=profile,
         simulated=simulated,
         log_path=settings.home / LOG_NAME,
+        scan_gap_seconds=settings.scanner.gap_seconds,
         technician=counter.technician,
     )
     with log_to(settings.home), ended_politely(lambda: _leave(app)) as ending, hangup_noticed():

@@ -18,7 +18,7 @@ from mykey_tui.domain.clock import SystemClock
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import MyKeyError, failure_code
 from mykey_tui.flows.desk import Desk
-from mykey_tui.flows.desk_events import DeskEvent
+from mykey_tui.flows.desk_events import CounterEvent, DeskEvent
 from mykey_tui.flows.happenings import HappeningBook
 from mykey_tui.flows.late_visits import LateVisits
 from mykey_tui.flows.services import Services
@@ -27,6 +27,7 @@ from mykey_tui.settings import Settings
 
 if TYPE_CHECKING:
     from mykey_tui.composition.backroom import Backroom
+    from mykey_tui.scanner.watch import ScannerWatch
 
 
 @dataclass(slots=True)
@@ -42,8 +43,9 @@ class RunningCounter:
     _desk: Desk | None = None
     _technician: Technician | None = None
     _backroom: Backroom | None = None
+    _scanner: ScannerWatch | None = None
 
-    def build(self, emit: Callable[[DeskEvent], None]) -> Services:
+    def build(self, emit: Callable[[CounterEvent], None]) -> Services:
         """Watch the reader, and tell `emit` of it, at once; then open everything else.
 
         May be called again after it failed: the reader was watched all the time, and cards that
@@ -63,6 +65,7 @@ class RunningCounter:
             self._visits.fail(failure_code(error))
             raise
         self._visits.arrive(self._backroom.visits())
+        self._watch_scanner(emit)
         return self._backroom.services(desk)
 
     @property
@@ -76,6 +79,9 @@ class RunningCounter:
         if self._desk is not None:
             self._desk.stop()
             self._desk = None
+        if self._scanner is not None:
+            self._scanner.stop()
+            self._scanner = None
         self._close_backroom()
 
     def _close_backroom(self) -> None:
@@ -94,6 +100,12 @@ class RunningCounter:
             self._desk.expect_lookup()
             self._desk.start()
         return self._desk, self._reader
+
+    def _watch_scanner(self, emit: Callable[[CounterEvent], None]) -> None:
+        if self._scanner is None:
+            from mykey_tui.composition.scanner import watch_scanner  # noqa: PLC0415  # not before the reader
+
+            self._scanner = watch_scanner(self.settings.scanner, emit)
 
     def _noting(self, emit: Callable[[DeskEvent], None]) -> Callable[[DeskEvent], None]:
         """Tell, and remember for the evidence sheet that something happened."""

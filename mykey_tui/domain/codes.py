@@ -102,6 +102,8 @@ class Code(Enum):
     """A call to the reader has not come back, and every other one would wait behind it."""
     KEYPAD_NONE = "D-KEYPAD"
     """The provider wants a PIN, and there is nothing here that a resident could type it on."""
+    SCANNER_NONE = "D-SCANNER"
+    """The scanner that `counter.json` names is not there, or not ours to read."""
     READER_SIMULATED = "D-SIMULATED"
     """A counter for real cards was told to take its cards from files."""
 

@@ -107,6 +107,9 @@ DeskEvent: TypeAlias = (
     | ReaderIs
 )
 
+CounterEvent: TypeAlias = DeskEvent | ScannerEvent
+"""All that reaches the screen from outside it, but the counter's status."""
+
 FORGOTTEN_AFTER_SECONDS = 5.0
 READING_DEADLINE_SECONDS = 8.0
 """After this the screen says C-SLOW by itself: a hung card cannot be timed out from inside."""

@@ -121,6 +121,11 @@ class Host(Protocol):
         ...
 
     @property
+    def scanner_missing(self) -> bool:
+        """Whether the scanner that this counter is set up with is not there."""
+        ...
+
+    @property
     def notes(self) -> DoctorNotes:
         """What the doctor's screens found since the start."""
         ...

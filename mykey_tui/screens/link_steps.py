@@ -57,7 +57,13 @@ class LinkSteps(CounterScreen):
 
     def stage(self) -> list[Line]:
         """The steps or the answer."""
-        return link_stage(self.state, self.host.status, self.face, card_lies=self.host.card_lies)
+        return link_stage(
+            self.state,
+            self.host.status,
+            self.face,
+            card_lies=self.host.card_lies,
+            scanner_missing=self.host.scanner_missing,
+        )
 
     def next_step(self) -> Line:
         """One sentence for the step at hand."""

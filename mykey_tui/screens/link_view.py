@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, unique
 
+from mykey_tui.domain.codes import Code
 from mykey_tui.domain.text import safe
 from mykey_tui.flows.outcomes import LineState, Linked, Status, Stopped
 from mykey_tui.screens.host import Face
@@ -47,13 +48,20 @@ class LinkState:
 
 
 def link_stage(
-    state: LinkState, status: Status | None, face: Face, *, card_lies: bool
+    state: LinkState,
+    status: Status | None,
+    face: Face,
+    *,
+    card_lies: bool,
+    scanner_missing: bool = False,
 ) -> list[Line]:
     """The stage: the steps, or the answer when it is there."""
     if isinstance(state.outcome, Linked):
         return finished(state.outcome, face, card_lies=card_lies)
     if state.outcome is not None:
         return said(state.outcome, face)
+    if scanner_missing and state.message is None and state.step is Step.SERVICE_CARD:
+        state = replace(state, message=Stopped(Code.SCANNER_NONE))
     return rows(
         (0, _step(face, 1, state.step is Step.MY_CARD)),
         (2, _value(state.my_key_id, _first_state(state), face)),

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import queue
 import stat
 import subprocess
 import sys
+import threading
 from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
@@ -18,7 +21,7 @@ from mykey_tui.commands import lookup as lookup_command
 from mykey_tui.composition.running import RunningCounter
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import ReaderError, StoreError
-from mykey_tui.flows.desk_events import DeskEvent, LookedUp
+from mykey_tui.flows.desk_events import CounterEvent, LookedUp, Scanned, ScannerIs
 from mykey_tui.flows.outcomes import Stopped
 from mykey_tui.reader.card_file import CardFile, Fault, FaultName
 from mykey_tui.settings import load_settings
@@ -276,7 +279,7 @@ def test_a_counter_for_real_cards_takes_no_card_from_a_file(
         answer = said(*command, "--home", home, "--reader", card, "--json")
         assert (answer.exit_code, answer.json["code"]) == (3, "D-SIMULATED")
     settings = load_settings(home=str(home), reader=card, environment={})
-    events: queue.Queue[DeskEvent] = queue.Queue()
+    events: queue.Queue[CounterEvent] = queue.Queue()
     with closing(RunningCounter(settings)) as running:
         with pytest.raises(ReaderError) as refused:
             running.build(events.put)
@@ -287,6 +290,30 @@ def test_a_counter_for_real_cards_takes_no_card_from_a_file(
         )
     assert refused.value.code is Code.READER_SIMULATED
     assert told.outcome == Stopped(Code.READER_SIMULATED), "the screen's card too"
+
+
+def test_the_scanner_that_the_settings_name_reaches_the_screen(
+    enrolled: Any, tmp_path: Any
+) -> None:
+    home = enrolled()
+    far, near = pty.openpty()
+    written = json.loads((home / "counter.json").read_text())
+    written["scanner"] = {"kind": "serial", "device": os.ttyname(near), "baud": 19200}
+    (home / "counter.json").write_text(json.dumps(written))
+    reader = f"emulator:{tmp_path / 'slot.json'}"
+    settings = load_settings(home=str(home), reader=reader, environment={})
+    events: queue.Queue[CounterEvent] = queue.Queue()
+    seen = []
+    with closing(RunningCounter(settings)) as running:
+        running.build(events.put)
+        while ScannerIs(present=True) not in seen:
+            seen.append(events.get(timeout=10))
+        os.write(far, b"2802121234\r\n")
+        while Scanned("2802121234") not in seen:
+            seen.append(events.get(timeout=10))
+    os.close(near)
+    os.close(far)
+    assert "scanner" not in {thread.name for thread in threading.enumerate()}
 
 
 def test_a_second_screen_on_one_home_is_refused_until_the_first_has_ended(

@@ -21,7 +21,7 @@ from mykey_tui.commands.demo_site import set_up, settings_of
 from mykey_tui.composition.hands import Hands
 from mykey_tui.composition.running import RunningCounter
 from mykey_tui.domain.codes import Code
-from mykey_tui.flows.desk_events import DeskEvent, LookedUp
+from mykey_tui.flows.desk_events import CounterEvent, LookedUp
 from mykey_tui.flows.outcomes import Found, LineState, NotLinked, Stopped
 from mykey_tui.reader.emulator import EmulatedReader
 from mykey_tui.settings import SettingsError
@@ -59,7 +59,7 @@ def demo(tmp_path_factory: Any) -> Any:
         )
         counter = RunningCounter(settings_of(folder, SHOPS), hands)
         stack.callback(counter.close)
-        events: queue.Queue[DeskEvent] = queue.Queue()
+        events: queue.Queue[CounterEvent] = queue.Queue()
         services = counter.build(events.put)
         services.desk.expect_lookup()
         yield services, events, folder

@@ -11,7 +11,7 @@ import pytest_textual_snapshot as snapshots
 from textual.pilot import Pilot
 
 from mykey_tui.app import MyKeyApp
-from mykey_tui.flows.desk_events import DeskEvent
+from mykey_tui.flows.desk_events import CounterEvent
 from mykey_tui.i18n.catalog import Language
 from mykey_tui.screens.profile import RICH, RenderProfile, console
 from tests.screens.fakes import Fakes
@@ -58,7 +58,7 @@ class Counter:
                 return
         pytest.fail(f"it never happened; the screen is:\n{self.text}")
 
-    async def happens(self, *events: DeskEvent) -> None:
+    async def happens(self, *events: CounterEvent) -> None:
         for event in events:
             self.app.emit(event)
         await self.pilot.pause()

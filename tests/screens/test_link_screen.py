@@ -16,6 +16,8 @@ from mykey_tui.flows.desk_events import (
     LinkFinished,
     LookedUp,
     ReadingStarted,
+    Scanned,
+    ScannerIs,
     ServiceCardSeen,
 )
 from mykey_tui.flows.outcomes import LineState, Linked, NotLinked, ServiceCardRead, Stopped
@@ -332,3 +334,22 @@ async def test_a_card_left_lying_does_not_hide_which_card_step_three_needs(start
         assert "カードが置いたままです" not in counter.text
         await counter.happens(CardTaken(), CardWanted())
         await counter.shows("お客さまのマイナンバーカードが必要です")
+
+
+async def test_a_scanner_on_its_own_port_gives_the_number_in_step_two_alone(start: Start) -> None:
+    async with start() as counter:
+        await counter.happens(Scanned(NUMBER))
+        assert NUMBER not in counter.text
+        await at_step_two(counter)
+        await counter.happens(Scanned(NUMBER))
+        await counter.shows(f"サービスID   {NUMBER}")
+
+
+async def test_a_scanner_that_is_not_there_is_said_where_it_is_needed(start: Start) -> None:
+    async with start() as counter:
+        await counter.happens(ScannerIs(present=False))
+        assert "D-SCANNER" not in counter.text
+        await at_step_two(counter)
+        await counter.shows("D-SCANNER", "ケーブルを差し直してください")
+        await counter.happens(ScannerIs(present=True))
+        await counter.until(lambda: "D-SCANNER" not in counter.text)
