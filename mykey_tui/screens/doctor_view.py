@@ -143,11 +143,9 @@ def _short(finding: Finding, face: Face, room: int) -> str:
 def _advice(examined: Examined, face: Face) -> list[Line]:
     at = examined.at
     finding = examined.found.get(at) if at is not None else None
-    if examined.report is None or examined.report.worst is not None or examined.chosen is not None:
-        well = []
-    else:
-        took = face.text("doctor.took", seconds=f"{examined.seconds:.1f}")
-        well = [left(face.text("doctor.healthy"), Role.GOOD), left(took, Role.DIM), BLANK]
+    report = examined.report
+    is_well = report is not None and report.worst is None and examined.chosen is None
+    well = [left(face.text("doctor.healthy"), Role.GOOD), BLANK] if is_well else []
     if finding is None:
         return well or [left(face.text("doctor.running" if examined.running else "doctor.not.yet"))]
     words = words_of(finding, face.catalog)

@@ -67,7 +67,7 @@ async def test_a_dead_reader_service_is_named_with_the_command_that_mends_it(sta
         await counter.shows("未検査 (D-PCSC-STOPPED)", "docs/failure-codes.md の D-PCSC-STOPPED")
         fakes.technician.findings = HEALTHY
         await counter.press("r")
-        await counter.shows("異常はありません", "秒で調べました")
+        await counter.shows("異常はありません")
         await counter.press("escape")
         await counter.shows("受付")
         assert fakes.desk.asked[-1] == ("lookup",)
