@@ -78,7 +78,8 @@ class Looker:
         self._context: int | None = None
         self._worked = False
         self._plug_state = UNAWARE
-        self._renew_at = 0.0
+        self._made_at = 0.0
+        """When the context was made."""
         self.beat_at = time.monotonic()
         self.has_answer = False
         """Whether the service ever answered, whatever it said."""
@@ -136,7 +137,7 @@ class Looker:
     def _turn(self) -> None:
         if self._doubted.is_set() and self._context is not None:
             self._died()
-        elif self._context is not None and time.monotonic() >= self._renew_at:
+        elif self._context is not None and time.monotonic() - self._made_at >= RENEW_SECONDS:
             self._release()
         self._doubted.clear()
         number = self._establish() if self._context is None else OK
@@ -146,6 +147,8 @@ class Looker:
             return
         if self._worked:
             self._died()  # And try again at once: often only the context is dead.
+            if time.monotonic() - self._made_at < BACK_OFF_SECONDS:
+                self._over.wait(BACK_OFF_SECONDS)  # But not for ever in a circle.
         else:
             self._release()
             self._board.service_is_gone(self, number)
@@ -186,7 +189,7 @@ class Looker:
         if number == OK:
             self._context = context
             self._plug_state = UNAWARE
-            self._renew_at = time.monotonic() + RENEW_SECONDS
+            self._made_at = time.monotonic()
         return number
 
     def _died(self) -> None:

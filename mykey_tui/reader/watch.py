@@ -26,7 +26,7 @@ FIRST_LOOK_SECONDS = 1.0
 OUT_MAX = 3
 """Lookers that hang at once. While so many do, the service hangs, and another would too."""
 END_SECONDS = 0.5
-_SERVED = frozenset({ReaderState.READY, ReaderState.NO_READER})
+_SERVED = frozenset({ReaderState.READY, ReaderState.HUNG, ReaderState.NO_READER})
 
 
 class Watch:

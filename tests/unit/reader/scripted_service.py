@@ -50,6 +50,7 @@ class _Context:
     heard: list[str] = field(default_factory=list)
     """What a deaf context still believes to be the readers."""
     cancelled: bool = False
+    last_word: bool = False
 
 
 UNSUPPORTED_FEATURE = 0x8010001F
@@ -160,6 +161,12 @@ class ScriptedService:
             for context in self._contexts.values():
                 context.dead = True
             self._changed.notify_all()
+
+    def kill_contexts_after_the_first_word(self) -> None:
+        """Each context still answers the call that it is in, and is dead for the next."""
+        with self._changed:
+            for context in self._contexts.values():
+                context.last_word = True
 
     def deafen_contexts(self) -> None:
         """All contexts go on saying yes, and never hear of anything again."""
@@ -348,6 +355,9 @@ class ScriptedService:
         mine = self._contexts.get(context)
         if mine is None:
             return pcsc.INVALID_HANDLE
+        if mine.last_word:
+            mine.dead, mine.last_word = True, False
+            return pcsc.OK
         if mine.dead or mine.generation != self._generation:
             return pcsc.NO_SERVICE
         return pcsc.OK

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from time import monotonic, sleep, thread_time
+from time import monotonic, process_time, sleep, thread_time
 
 import pytest
 
@@ -211,6 +211,7 @@ def test_a_reader_unplugged_in_the_middle_of_a_read_is_named(card: CardFile) -> 
             service.unplug("A")
             JpkiApplet(connection).select()
         assert caught.value.code is Code.READER_LOST
+        next_event(reader, CardLeft)
         service.plug("A")
         next_state(reader, ReaderState.READY)
         reads_next_card(service, reader, "A", card)
@@ -576,6 +577,37 @@ def test_closing_a_driver_whose_service_hangs_takes_little_time() -> None:
         assert monotonic() - begun < 2.0
 
 
+def test_without_a_deadline_a_hung_command_would_hold_the_card_thread(
+    card: CardFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(card_session, "CALL_SECONDS", 60.0)
+    service = ScriptedService("A")
+    with driver(service) as reader:
+        service.lay("A", card)
+        next_event(reader, CardArrived)
+        service.hang("transmit")
+        thread = threading.Thread(target=read, args=(reader,))
+        thread.start()
+        thread.join(4 * LATE_SECONDS)
+        assert thread.is_alive(), "this is what the deadline is for"
+        service.come_back()
+        thread.join(3)
+        assert not thread.is_alive()
+
+
+def test_without_the_heartbeat_a_hung_watcher_would_see_no_card_for_ever(
+    card: CardFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "BEAT_LATE_SECONDS", 60.0)
+    service = ScriptedService("A")
+    with driver(service) as reader:
+        next_state(reader, ReaderState.READY)
+        service.hang("changes")
+        eventually(lambda: service.hung == 1)
+        service.lay("A", card)
+        assert reader.wait(4 * LATE_SECONDS) is None, "this is what the heartbeat is for"
+
+
 # The heartbeat -------------------------------------------------------------------------------
 
 
@@ -608,6 +640,26 @@ def test_a_service_that_reports_changes_without_end_cannot_make_the_watcher_spin
         sleep(0.5)
         assert 5 < len(looks) < 0.5 / looker.SPURIOUS_PAUSE_SECONDS + 5
         reads_next_card(service, reader, "A", card)
+
+
+def test_contexts_that_die_again_and_again_cannot_make_the_watcher_spin() -> None:
+    made: list[str] = []
+    service = ScriptedService("A")
+
+    def spoil(call: str) -> None:
+        if call == "establish":
+            made.append(call)
+        if call == "changes":
+            service.kill_contexts_after_the_first_word()
+
+    service.on_call = spoil
+    with driver(service) as reader:
+        spent = process_time()
+        deadline = monotonic() + 1.0
+        while (left := deadline - monotonic()) > 0:
+            reader.wait(left)
+        assert process_time() - spent < 0.5
+        assert 2 < len(made) < 1.0 / looker.BACK_OFF_SECONDS + 3
 
 
 def test_a_wait_is_interrupted_from_another_thread_at_once() -> None:
