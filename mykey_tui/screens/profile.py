@@ -63,6 +63,9 @@ def console(why: str) -> RenderProfile:
     return RenderProfile(Render.CONSOLE, _ASCII, why)
 
 
+_TELLTALES = ("TEXTUAL_LOG", "TEXTUAL", "TEXTUAL_DEBUG")
+
+
 def detect(environ: Mapping[str, str], *, ascii_only: bool = False) -> RenderProfile:
     """Choose by TERM, by the locale's character set, or because somebody asked for ASCII.
 
@@ -82,7 +85,13 @@ def detect(environ: Mapping[str, str], *, ascii_only: bool = False) -> RenderPro
 
 
 def prepare_environment(environ: MutableMapping[str, str], profile: RenderProfile) -> None:
-    """Set what Textual reads at its import: call this before `mykey_tui.app` is imported."""
+    """Set what Textual reads at its import: call this before `mykey_tui.app` is imported.
+
+    Its own log and its developer's console are switched off: they write down every key that is
+    pressed, and some keys are a PIN.
+    """
+    for name in _TELLTALES:
+        environ.pop(name, None)
     environ["TEXTUAL_ANIMATIONS"] = "none"
     if profile.render is Render.CONSOLE:
         # An old console prints the answers to these questions as rubbish.

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -321,3 +325,29 @@ async def test_leaving_the_screen_for_another_card_s_answer_empties_it(start: St
         await counter.happens(ReadingStarted(), LookedUp(Stopped(Code.CARD_SWAPPED)))
         await counter.shows("C-SWAP")
         assert nothing_is_left(counter, screen)
+
+
+KEY_LOG = """
+import asyncio, os, sys
+from mykey_tui.screens.profile import RICH, prepare_environment
+if sys.argv[1] == "ours":
+    prepare_environment(os.environ, RICH)
+from textual.app import App
+class Plain(App):
+    pass
+async def main():
+    app = Plain()
+    async with app.run_test() as pilot:
+        await pilot.press(*"7351")
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("who", ["anybody's", "ours"])
+def test_the_digits_are_in_no_log_of_the_screen_library(tmp_path: Path, who: str) -> None:
+    """Teeth: the same keys in a program that does not switch that log off are in it."""
+    log = tmp_path / "textual.log"
+    environment = {**os.environ, "TEXTUAL_LOG": str(log), "TEXTUAL": "debug"}
+    subprocess.run([sys.executable, "-c", KEY_LOG, who], env=environment, check=True, timeout=60)
+    told = log.read_text("utf-8") if log.exists() else ""
+    assert ("key='7'" in told) is (who == "anybody's")
