@@ -21,6 +21,7 @@ from mykey_tui.flows.desk_events import (
 from mykey_tui.flows.outcomes import HandOver, LineState, Linked, NotLinked, Stopped
 from mykey_tui.i18n.catalog import Catalog, Language
 from mykey_tui.screens import deadline as deadline_module
+from mykey_tui.screens.layout import wrap
 from tests.screens.conftest import CONSOLE, Start
 from tests.screens.fakes import STATUS, FakeDemo, Fakes, found, identified
 
@@ -73,7 +74,8 @@ async def test_a_refusal_says_what_its_code_what_now_and_that_nothing_was_sent(
             await counter.happens(
                 ReadingStarted(), LookedUp(Stopped(code, {"date": "2025-01-01"})), CardTaken()
             )
-            await counter.shows(text.title, code.value, text.say, text.next, nothing)
+            told = (*wrap(text.say), *wrap(text.next))
+            await counter.shows(text.title, code.value, *told, nothing)
 
 
 @pytest.mark.parametrize(
