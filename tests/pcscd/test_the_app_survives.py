@@ -13,7 +13,7 @@ import pytest
 
 from mykey_tui.reader.card_file import CardFile, Fault, FaultName
 from tests.pcscd.counter import make_store
-from tests.pcscd.private_pcscd import PrivatePcscd
+from tests.pcscd.private_pcscd import SLOTS, PrivatePcscd
 from tests.tmux.conftest import Terminal, Terminals
 
 pytestmark = [pytest.mark.pcscd, pytest.mark.tmux]
@@ -43,14 +43,12 @@ def screen(
     home, record = tmp_path / "home", tmp_path / "written"
     make_store(home).close()
     terminal = terminals.start(
-        [MYKEY, "--home", str(home), "--reader", "pcsc"],
+        [MYKEY, "--home", str(home), "--reader", f"pcsc:{SLOTS[0][1]}"],
         PCSCLITE_CSOCK_NAME=str(pcscd.socket_path),
     )
     terminal.tmux("pipe-pane", "-t", "t", f"cat > {record}")
     terminal.shows(PROMPT, READY)
     yield terminal, record
-    terminal.press("F10", "Enter")
-    assert terminal.ended() == 0
 
 
 def next_tap_works(terminal: Terminal, lay: Lay, card: CardFile) -> None:
@@ -83,3 +81,17 @@ def test_the_screen_lives_through_restarts_pulled_and_hung_cards(
     next_tap_works(terminal, lay, card)
     written = record.read_text(errors="replace")
     assert [word for word in NOISE if word in written] == []
+    terminal.press("F10", "Enter")
+    assert terminal.ended() == 0
+
+
+def test_the_program_ends_while_a_card_hangs_in_the_reader(
+    screen: tuple[Terminal, Path], lay: Lay, card: CardFile
+) -> None:
+    terminal, record = screen
+    with lay(replace(card, fault=Fault(FaultName.HANG, at=4, seconds=60))):
+        terminal.shows("C-SLOW")
+        terminal.shows("読取機 応答なし")
+        terminal.press("F10", "Enter")
+        assert terminal.ended(seconds=10.0) == 0
+    assert [word for word in NOISE if word in record.read_text(errors="replace")] == []
