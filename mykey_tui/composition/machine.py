@@ -62,7 +62,7 @@ def reader_in_test(name: str, *, simulated: bool, root: Path = ROOT) -> ReaderIn
     usb = () if simulated else read_box(root).usb
     known = versions(root, "")
     return ReaderInTest(
-        name=bare_reader_name(name),
+        name=bare_reader_name(name) + (" SIMULATED" if simulated else ""),
         usb_id=usb[0].usb_id if len(usb) == 1 else "",
         software=tuple(f"{each} {known[each]}" for each in _OF_A_READER if known[each]),
         month=SystemClock().now().strftime("%Y-%m"),

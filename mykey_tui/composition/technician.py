@@ -97,6 +97,7 @@ class Technician:
             report=report,
             soak=soak,
             tested=self.reader_in_test(),
+            readings=self.happenings.readings(),
             happenings=self.happenings.happenings(),
             trace=self.book.lines(),
         )

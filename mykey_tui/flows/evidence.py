@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import median
 
 from mykey_tui.card.connection import ReaderHealth
 from mykey_tui.card.live import SlotSeen
@@ -40,6 +41,8 @@ class Evidence:
     report: Report | None = None
     soak: SoakFigures | None = None
     tested: ReaderInTest = field(default_factory=ReaderInTest)
+    readings: Sequence[float] = ()
+    """How long the last readings of cards took, ms."""
     happenings: Sequence[Happening] = ()
     trace: Sequence[str] = ()
     """Lines of `reader.tracing.TraceBook`, masked where they were made."""
@@ -54,6 +57,7 @@ def evidence_text(evidence: Evidence) -> str:
         ("Watching the readers", _health(evidence.health)),
         ("Doctor", _report(evidence.report)),
         ("Taps", _soak(evidence.soak, evidence.tested)),
+        ("Readings of cards, ms", _readings(evidence.readings)),
         ("Last happenings, seconds ago", _happenings(evidence.happenings)),
         ("Trace of commands", iter(evidence.trace)),
     )
@@ -113,6 +117,14 @@ def _soak(figures: SoakFigures | None, tested: ReaderInTest) -> Iterator[str]:
     if figures is not None and figures.laid:
         yield ROW_HEAD
         yield row_to_paste(figures, tested)
+
+
+def _readings(readings: Sequence[float]) -> Iterator[str]:
+    if readings:
+        yield (
+            f"last {len(readings)}: least {min(readings):.0f}, median {median(readings):.0f}, "
+            f"most {max(readings):.0f}"
+        )
 
 
 def _happenings(happenings: Sequence[Happening]) -> Iterator[str]:

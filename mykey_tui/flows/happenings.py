@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, unique
 
@@ -27,9 +27,12 @@ from mykey_tui.flows.desk_events import (
     ServiceCardSeen,
     TapDone,
 )
-from mykey_tui.flows.outcomes import LineState, Stopped
+from mykey_tui.flows.outcomes import Found, LineState, Stopped
 
 HAPPENINGS_KEPT = 50
+READINGS_KEPT = 50
+_PART_OF_THE_CARD = "card"
+"""As `flows.identify` calls it in the timings of a visit."""
 
 
 @unique
@@ -74,6 +77,7 @@ class HappeningBook:
         self._clock = clock
         self._lock = threading.Lock()
         self._kept: deque[tuple[float, Kind, str]] = deque(maxlen=HAPPENINGS_KEPT)
+        self._readings: deque[float] = deque(maxlen=READINGS_KEPT)
         self._line: tuple[LineState, Code | None] | None = None
         self.note(Kind.STARTED)
 
@@ -96,6 +100,8 @@ class HappeningBook:
                 self.note(Kind.CARD_LEFT_LYING)
             case TapDone(tap):
                 self._note_failure(tap.code)
+            case LookedUp(Found(milliseconds=parts)):
+                self._note_reading(parts)
             case LookedUp(outcome) | ServiceCardSeen(outcome) | LinkFinished(outcome):
                 self._note_failure(outcome.code if isinstance(outcome, Stopped) else None)
             case CardShown(outcome):
@@ -115,6 +121,16 @@ class HappeningBook:
         with self._lock:
             now = self._clock.monotonic()
             return [Happening(max(0.0, now - at), kind, word) for at, kind, word in self._kept]
+
+    def readings(self) -> Sequence[float]:
+        """How long the last good readings of a card took, ms, without any age of theirs."""
+        with self._lock:
+            return tuple(self._readings)
+
+    def _note_reading(self, parts: Mapping[str, float]) -> None:
+        if _PART_OF_THE_CARD in parts:
+            with self._lock:
+                self._readings.append(parts[_PART_OF_THE_CARD])
 
     def _note_failure(self, code: Code | None) -> None:
         if code is not None and (code in OF_THE_READER or code.value.startswith(_READER_CODES)):

@@ -51,7 +51,7 @@ def test_taps_are_counted_and_the_row_is_printed(commands: Any, tmp_path: Path) 
     out, _ = process.communicate(timeout=30)
     assert process.returncode == 0
     assert ROW_HEAD in out
-    assert "| Virtual reader | ? | 2/3 (66.7 %) |" in out
+    assert "| Virtual reader SIMULATED | ? | 2/3 (66.7 %) |" in out
     assert CN[:14] not in out
 
 

@@ -61,6 +61,16 @@ def test_a_card_is_linked_without_a_line_and_reaches_the_server_when_it_returns(
     terminal.shows("通信 正常 │ 未送信 0")
     lay(terminal, "2", tray)
     terminal.shows("【 受付できました 】", "2802121234")
+    terminal.press("F12")
+    terminal.shows("異常はありません")
+    terminal.type_slowly("e")
+    terminal.shows("書き出しました（番号・氏名なし）")
+    sheet = next(tmp_path.rglob("evidence.txt")).read_text()
+    assert "line  N-LINE" in sheet
+    assert "card laid" in sheet
+    for of_a_person in ("1C2410DF79DGEL", "07202002B", "ABCDEFGHI", "2802121234", "L-SUSP", "SAMPLE"):
+        assert of_a_person not in sheet
+    terminal.leave_with_escape()
     terminal.press("F10")
     terminal.shows("受付アプリを終わりますか")
     terminal.press("Enter")

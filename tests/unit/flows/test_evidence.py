@@ -33,6 +33,7 @@ SERIALS = ("09A00795", "SN2048X1234", "55041234567890")
 PEOPLE = ("/home/tanaka", "/home/tanaka/mykey/counter.db")
 PLANTED = (*MY_KEY_IDS, *CNS, *SERVICE_IDS, *UIDS, *SERIALS)
 PIN = "4711"
+MS = {"card": 181.4, "lookup": 0.2}
 
 
 def everything(planted: str) -> Evidence:
@@ -41,7 +42,9 @@ def everything(planted: str) -> Evidence:
     for event in (
         ReaderIs(ReaderState.READY, f"Reader ({planted}) 00 00"),
         ReadingStarted(),
-        LookedUp(Found(ServiceId(planted), HandOver(Code.HANDED_OVER, planted), 900)),
+        LookedUp(
+            Found(ServiceId(planted), HandOver(Code.HANDED_OVER, planted), 900, milliseconds=MS)
+        ),
         LookedUp(Stopped(Code.CARD_MUTE, {"detail": planted})),
         TapDone(Tap(code=Code.CARD_REMOVED)),
         CardTaken(),
@@ -65,6 +68,7 @@ def everything(planted: str) -> Evidence:
         report=Report((finding, replace(finding, facts={"path": planted, "x": planted})), 1.2),
         soak=soak.figures,
         tested=ReaderInTest(f"Reader ({planted})", "054c:0dc8", (f"pcscd {planted}",), "2026-11"),
+        readings=desk.readings(),
         happenings=desk.happenings(),
         trace=trace.lines(),
     )
@@ -113,13 +117,14 @@ def test_what_a_technician_needs_stays_readable() -> None:
         "card not read  C-MUTE",
         "line  N-LINE",
         "1/1 (100.0 %) | 212",
+        "last 1: least 181, median 181, most 181",
     ):
         assert words in text
     assert text.isascii()
 
 
 def test_a_sheet_of_which_nothing_is_known_says_so_part_by_part() -> None:
-    assert evidence_text(Evidence()).count(NOT_KNOWN) == len(fields(Evidence)) - 1
+    assert evidence_text(Evidence()).count(NOT_KNOWN) == len(fields(Evidence)) - 1, "taps have two"
 
 
 @pytest.mark.parametrize(

@@ -170,7 +170,7 @@ def test_the_reader_in_test_is_named_with_its_software(
 ) -> None:
     watcher.until(ReaderIs)
     tested = technician.reader_in_test()
-    assert tested.name == "Virtual reader"
+    assert tested.name == "Virtual reader SIMULATED", "no row for the list of real readers"
     assert tested.usb_id == ""
     assert any(part.startswith("mykey-tui ") for part in tested.software)
     assert len(tested.month) == len("2026-11")
