@@ -68,7 +68,14 @@ def test_a_card_is_linked_without_a_line_and_reaches_the_server_when_it_returns(
     sheet = next(tmp_path.rglob("evidence.txt")).read_text()
     assert "line  N-LINE" in sheet
     assert "card laid" in sheet
-    for of_a_person in ("1C2410DF79DGEL", "07202002B", "ABCDEFGHI", "2802121234", "L-SUSP", "SAMPLE"):
+    for of_a_person in (
+        "1C2410DF79DGEL",
+        "07202002B",
+        "ABCDEFGHI",
+        "2802121234",
+        "L-SUSP",
+        "SAMPLE",
+    ):
         assert of_a_person not in sheet
     terminal.leave_with_escape()
     terminal.press("F10")
