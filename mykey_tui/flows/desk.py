@@ -350,7 +350,10 @@ class Desk:
             return False  # a card that has just come is still to be looked up
         if self._lies_there:
             self._announced = None
-            self._answer_request(request)
+            try:
+                self._answer_request(request)
+            finally:
+                _forget_pin(request)
             return True
         if _forget_pin(request):
             self._refuse_without_card(request)

@@ -67,6 +67,13 @@ class PinEntry:
         with self._lock:
             self._overwrite()
 
+    def moved(self) -> PinEntry:
+        """The digits in an object of their own: what is pressed from now on does not change them."""
+        other = PinEntry()
+        with self._lock:
+            other._digits, self._digits = self._digits, other._digits
+        return other
+
     def take(self) -> str:
         """The digits, once: empty ever after."""
         with self._lock:

@@ -130,7 +130,7 @@ class PinScreen(CounterScreen):
 
     def _nobody_typed(self) -> None:
         if self.state.step is not PinStep.SENT:
-            self._end(Stopped(Code.PIN_NEEDED))
+            self.do_back()
 
     def _too_slow(self) -> None:
         self._end(Stopped(Code.CARD_SLOW))
@@ -240,7 +240,7 @@ class PinScreen(CounterScreen):
             case PinStep.TYPING if not self._entry.complete:
                 self.flash(self.face.text("pin.four"))
             case PinStep.TYPING:
-                self._give(self._entry)
+                self._give(self._entry.moved())
             case PinStep.ON_READER:
                 self._give(None)
             case PinStep.OVERRIDE if self.state.word == OVERRIDE_WORD:

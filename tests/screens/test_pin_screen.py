@@ -23,6 +23,7 @@ from mykey_tui.flows.desk_events import (
     ServiceCardSeen,
 )
 from mykey_tui.flows.outcomes import Linked, NotLinked, PinWanted, ServiceCardRead, Stopped
+from mykey_tui.flows.pin_entry import PinGiven
 from mykey_tui.flows.services import KeypadSign, PinWays
 from mykey_tui.i18n.catalog import Language
 from mykey_tui.screens import pin as pin_screen
@@ -246,6 +247,34 @@ async def test_the_keypad_is_taken_and_the_staff_s_keys_are_not(start: Start) ->
         await counter.happens(LookedUp(found()))
         assert counter.fakes.desk.pins == [("7351", False)]
         assert (keypad.started, keypad.stopped) == (1, 1)
+
+
+async def test_keys_after_enter_do_not_change_what_was_sent(start: Start) -> None:
+    keypad = FakeKeypad()
+    fakes = Fakes(pin=PinWays(keypad=keypad))
+    kept: list[PinGiven] = []
+    fakes.desk.lookup_with_pin = lambda card, given: kept.append(given)  # type: ignore[method-assign]  # a slow card thread
+    async with start(fakes) as counter:
+        await ask(counter)
+        keypad.press("7351")
+        keypad.tell(KeypadSign.ENTER)
+        await counter.until(lambda: bool(kept))
+        assert keypad.entry is not None
+        keypad.entry.erase()
+        keypad.press("99")
+        (given,) = kept
+        assert given.entry is not None
+        assert given.entry.take() == "7351"
+
+
+async def test_a_slip_that_nobody_closes_goes_after_a_while(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pin_screen, "QUIET_SECONDS", 0.3)
+    async with start() as counter:
+        screen = await ask(counter, wanted(0))
+        await counter.until(lambda: screen not in counter.app.screen_stack)
+        await counter.shows("C-PINLOCK")
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from mykey_tui.domain.ids import ServiceId
 from mykey_tui.domain.tokens import default_token
 from mykey_tui.flows.desk import Desk, DeskFlows
 from mykey_tui.flows.desk_events import CardTaken, LinkFinished, LookedUp, ReaderIs
+from mykey_tui.flows.late_visits import LateVisits
 from mykey_tui.flows.outcomes import Found, IdentifiedCard, Linked, PinWanted, Stopped
 from mykey_tui.flows.pin_entry import PinEntry, PinGiven
 from tests.unit.flows.conftest import OTHER, PAPER, Bench
@@ -97,6 +98,22 @@ def test_a_pin_that_is_called_off_is_overwritten(bench: Bench, watcher: Any) -> 
     assert not is_empty(second)
     desk.expect_nothing()
     assert is_empty(second)
+
+
+def test_a_pin_for_flows_that_are_not_there_is_overwritten(
+    bench: Bench, make_desk: Callable[[DeskFlows], Desk], watcher: Any
+) -> None:
+    late = LateVisits()
+    late.fail(Code.STORE_KEY)
+    desk = make_desk(late)
+    desk.start()
+    card = bench.identified(PAPER)
+    watcher.until(ReaderIs)
+    what = given()
+    desk.lookup_with_pin(card, what)
+    assert watcher.until(LookedUp).outcome in (Stopped(Code.STORE_KEY), Stopped(Code.CARD_REMOVED))
+    desk.stop()
+    assert is_empty(what)
 
 
 def test_step_three_asks_first_and_links_after_the_pin(

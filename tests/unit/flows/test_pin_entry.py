@@ -88,6 +88,15 @@ def test_the_bytes_are_overwritten_before_they_are_let_go(how: str) -> None:
     assert entry.count == 0
 
 
+def test_what_is_handed_over_is_what_was_there_at_that_moment() -> None:
+    entry = typed("7351")
+    given = entry.moved()
+    entry.erase()
+    entry.press("9")
+    assert given.take() == "7351"
+    assert entry.take() == "9"
+
+
 def test_it_has_nothing_to_print_to_pickle_or_to_copy() -> None:
     entry = typed("7351")
     shown = [repr(entry), str(entry), f"{entry}", f"{[entry]!r}"]
