@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from mykey_tui.card.connection import CardReader, ReaderState
-from mykey_tui.card.live import SlotsNow
+from mykey_tui.card.live import SlotSeen, SlotsNow
 from mykey_tui.composition.hands import Hands
 from mykey_tui.diagnostics.finding import Finding, Report
 from mykey_tui.domain.codes import Code
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from mykey_tui.diagnostics.sources import ReaderProbe, Sources
 
 ROOT = Path("/")
+LOOK_SECONDS = 2.0
+"""How long the evidence sheet waits for the service to list its readers."""
 
 
 class _Looker(Protocol):
@@ -66,7 +68,7 @@ class Technician:
         """Cards laid from now on are left alone."""
         self.desk.expect_nothing()
 
-    def set_trace(self, on: bool) -> None:  # a switch is what it is
+    def set_trace(self, on: bool) -> None:
         """Begin a trace, or end it."""
         if on:
             self.book.switch_on()
@@ -92,7 +94,7 @@ class Technician:
         sheet = Evidence(
             versions=self._versions(),
             usb=() if self.reader.simulated else self._usb(),
-            slots=self.look(0.0).slots,
+            slots=self._slots_in_time(),
             health=self.desk.reader_health,
             report=report,
             soak=soak,
@@ -106,6 +108,18 @@ class Technician:
         path = home.path / EVIDENCE_NAME
         home.write_private(path, evidence_text(sheet).encode())
         return path
+
+    def _slots_in_time(self) -> Sequence[SlotSeen]:
+        """A look of its own, given up where the service hangs: the sheet is for that case too."""
+        from mykey_tui.diagnostics.look import Look  # noqa: PLC0415
+
+        nothing = SlotsNow(ReaderState.STARTING)
+        looker = self._make_looker()
+        return (
+            Look(lambda tell: tell(looker.look(0.0)), start=nothing, seconds=LOOK_SECONDS)
+            .result()
+            .slots
+        )
 
     def _sources(self) -> Sources:
         """The doctor's senses, with the running reader in place of one of its own."""

@@ -229,7 +229,7 @@ class TechnicianPort(Protocol):
         """Cards laid from now on are left alone."""
         ...
 
-    def set_trace(self, on: bool) -> None:  # a switch is what it is
+    def set_trace(self, on: bool) -> None:
         """Begin a trace of what passes to cards, bounded in time and number; or end it."""
         ...
 

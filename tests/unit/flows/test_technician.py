@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from mykey_tui.card.connection import ReaderState
+from mykey_tui.card.live import SlotsNow
 from mykey_tui.composition.hands import Hands
 from mykey_tui.composition.running import RunningCounter
 from mykey_tui.composition.technician import Technician
@@ -182,3 +184,21 @@ def test_a_line_cut_by_hand_is_what_the_doctor_sees(
     running.hands = technician.hands = Hands(reader=EmulatedReader(), probe=lambda: False)
     line = technician._line_as_it_is_here(lambda: pytest.fail("asked round the cut"))
     assert line().trouble is Code.LINE_DOWN
+
+
+def test_a_service_that_hangs_does_not_keep_the_evidence(
+    technician: Technician, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    comes_back = threading.Event()
+
+    class HangingLooker:
+        def look(self, seconds: float) -> SlotsNow:
+            comes_back.wait(20)
+            return SlotsNow(ReaderState.READY)
+
+    monkeypatch.setattr(Technician, "_make_looker", lambda self: HangingLooker())
+    begun = time.monotonic()
+    text = technician.write_evidence(None, None).read_text()
+    comes_back.set()
+    assert time.monotonic() - begun < 5
+    assert "Readers and cards now\n  not known" in text
