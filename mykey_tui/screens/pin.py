@@ -60,10 +60,9 @@ class PinScreen(CounterScreen):
     # What is shown
 
     def offered(self) -> tuple[Action, ...]:
-        """No action with a digit as its key: digits are the PIN's."""
-        if self.state.step is PinStep.LOCKED:
-            return (actions.EXPORT, actions.ENTER, actions.BACK)
-        return (actions.ENTER, actions.BACK)
+        """Few, and none by a digit: digits are the PIN's."""
+        ends = (actions.ENTER, actions.BACK, actions.LANGUAGE)
+        return (actions.EXPORT, *ends) if self.state.step is PinStep.LOCKED else ends
 
     def stage(self) -> list[Line]:
         """Boxes, or the slip."""
@@ -185,8 +184,9 @@ class PinScreen(CounterScreen):
         character = event.character or ""
         if self.state.step is PinStep.OVERRIDE and character.isascii() and character.isalpha():
             self.state.word = (self.state.word + character.upper())[-len(OVERRIDE_WORD) :]
-        elif self.state.step is PinStep.TYPING and character.isdecimal():
-            self._typed(character)
+        elif character.isdecimal():  # Never a key of ours here, also while none is wanted.
+            if self.state.step is PinStep.TYPING:
+                self._typed(character)
         elif event.key == "backspace":
             self._entry.erase()
             self.state.word = self.state.word[:-1]

@@ -202,6 +202,18 @@ async def test_a_card_that_waits_for_its_pin_is_not_called_forgotten(
         await counter.shows("カードをお取りください")
 
 
+async def test_the_language_changes_with_its_function_key_and_with_no_digit(start: Start) -> None:
+    async with start() as counter:
+        await ask(counter, wanted(1))
+        await counter.press(*"9191")
+        assert "LAST と入力し" in counter.text
+        await counter.press("f9")
+        await counter.shows("PIN tries left: 1")
+        await counter.press(*"last", "enter", "9")
+        await counter.until(lambda: boxes(counter) == 1)
+        assert "PIN tries left: 1" in counter.text
+
+
 async def test_escape_gives_up_and_empties_it(start: Start) -> None:
     async with start() as counter:
         screen = await ask(counter)
@@ -221,11 +233,11 @@ async def test_nobody_typing_ends_it(start: Start, monkeypatch: pytest.MonkeyPat
 
 
 async def test_what_is_sent_is_waited_for(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pin_screen, "QUIET_SECONDS", 0.3)
+    monkeypatch.setattr(pin_screen, "QUIET_SECONDS", 2.0)
     async with start() as counter:
         screen = await ask(counter)
         await counter.press(*"7351", "enter", "escape")
-        await counter.pilot.pause(0.5)
+        await counter.pilot.pause(2.5)
         assert screen in counter.app.screen_stack
 
 
