@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 
 from mykey_tui.card.profile import TABLE_VERSION
 from mykey_tui.commands.card_thread import CardThread
@@ -17,6 +18,7 @@ from mykey_tui.domain.prefectures import prefecture_of
 from mykey_tui.flows.card_detail import CardDetailFlow
 from mykey_tui.flows.card_text import card_lines
 from mykey_tui.flows.outcomes import CardDetail, CardDetailOutcome, Stopped
+from mykey_tui.store.municipalities import municipality_name
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -26,7 +28,8 @@ def run(arguments: argparse.Namespace) -> int:
     reader = make_reader(context.settings.reader)
     judge = make_judge(context.settings, clock)
     with traced(reader, arguments) as watched, CardThread(watched) as thread:
-        flow = CardDetailFlow(watched, judge, clock)
+        name_of = partial(municipality_name, context.settings.home)
+        flow = CardDetailFlow(watched, judge, clock, name_of)
         context.ask_for_card()
         outcome: CardDetailOutcome | None = thread.wait_for_card(arguments.wait)
         if outcome is None:
@@ -52,6 +55,7 @@ def _facts(detail: CardDetail) -> dict[str, object]:
         "random_string": detail.random_string,
         "terminal_code": detail.terminal_code,
         "municipality_code": detail.municipality_code,
+        "municipality": detail.municipality or None,
         "prefecture": prefecture.english if prefecture else None,
         "issuer": detail.issuer,
         "not_before": japanese_date(detail.not_before),

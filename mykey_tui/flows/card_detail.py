@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from mykey_tui.card.connection import CardConnection, CardReader
@@ -27,6 +28,8 @@ class CardDetailFlow:
     reader: CardReader
     judge: CertificateJudge
     clock: Clock
+    name_of: Callable[[str], str] = lambda code: ""
+    """What a municipality's code is called; empty where that is not known."""
 
     def run(self) -> CardDetailOutcome:
         """The content of the card that lies there, also of one that is refused."""
@@ -50,6 +53,7 @@ class CardDetailFlow:
         return CardDetail(
             random_string=safe(certificate.cn_text[:MY_KEY_ID_LENGTH]),
             terminal_code=safe(terminal_code),
+            municipality=self.name_of(terminal_code[:MUNICIPALITY_CODE_LENGTH]),
             municipality_code=safe(terminal_code[:MUNICIPALITY_CODE_LENGTH]),
             issuer=safe(certificate.issuer_text),
             not_before=certificate.not_before,

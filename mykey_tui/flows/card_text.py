@@ -43,16 +43,22 @@ def card_lines(detail: CardDetail, catalog: Catalog) -> list[str]:
 
 
 def _terminal(detail: CardDetail, catalog: Catalog) -> str:
-    """The code with what is known of the municipality: its prefecture and its number."""
-    prefecture = prefecture_of(detail.municipality_code)
+    """The code with what is known of the municipality: its prefecture, its number, its name."""
+    return f"{detail.terminal_code}   {_municipality(detail, catalog)}"
+
+
+def _municipality(detail: CardDetail, catalog: Catalog) -> str:
+    """The name in Japanese alone: the list has no other, and some consoles cannot draw it."""
+    prefecture, code = prefecture_of(detail.municipality_code), detail.municipality_code
     if prefecture is None:
-        where = catalog.text("card.municipality.unknown")
-    else:
-        name = prefecture.english
-        if catalog.language is Language.JAPANESE:
-            name = prefecture.japanese
-        where = catalog.text("card.municipality", prefecture=name, code=detail.municipality_code)
-    return f"{detail.terminal_code}   {where}"
+        return catalog.text("card.municipality.unknown")
+    if catalog.language is Language.ENGLISH:
+        key = "card.municipality.number" if detail.municipality else "card.municipality"
+        return catalog.text(key, prefecture=prefecture.english, code=code)
+    if not detail.municipality:
+        return catalog.text("card.municipality", prefecture=prefecture.japanese, code=code)
+    where = prefecture.japanese + detail.municipality
+    return catalog.text("card.municipality.number", prefecture=where, code=code)
 
 
 def _validity(detail: CardDetail, catalog: Catalog) -> str:

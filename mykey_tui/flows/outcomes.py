@@ -169,6 +169,8 @@ class CardDetail:
     days_left: int
     verdict: Code | None
     profile: str | None = None
+    municipality: str = ""
+    """Its name, where this counter has a list of names."""
 
     def __repr__(self) -> str:
         return "<CardDetail>"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from mykey_tui.card.blocks import NumberPlace
 from mykey_tui.card.connection import CardReader
@@ -27,6 +28,7 @@ from mykey_tui.flows.spot_check import SpotCheck
 from mykey_tui.flows.timings import Timings
 from mykey_tui.handover.port import HandOverAdapter
 from mykey_tui.store.counter_store import CounterStore
+from mykey_tui.store.municipalities import municipality_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,8 @@ class Visits:
 
     def show(self) -> CardDetailOutcome:
         """What the card's certificate says."""
-        return CardDetailFlow(self.reader, self.judge, self.clock).run()
+        name_of = partial(municipality_name, self.store.home.path)
+        return CardDetailFlow(self.reader, self.judge, self.clock, name_of).run()
 
     def _looking_up(self) -> LookupFlow:
         return LookupFlow(

@@ -282,3 +282,17 @@ def test_a_code_of_no_prefecture_is_not_given_one() -> None:
     detail = replace(DETAIL, terminal_code="99999001A", municipality_code="99999")
     terminal = card_fields(detail, Catalog(Language.ENGLISH))[1].value
     assert terminal == "99999001A   no prefecture has this number"
+
+
+@pytest.mark.parametrize(
+    ("language", "terminal"),
+    [
+        (Language.JAPANESE, "07202002B   福島県会津若松市（市区町村コード 07202）"),
+        (Language.ENGLISH, "07202002B   Fukushima, municipality 07202"),
+    ],
+)
+def test_a_municipality_that_a_list_knows_is_named_in_japanese(
+    language: Language, terminal: str
+) -> None:
+    detail = replace(DETAIL, municipality="会津若松市")
+    assert card_fields(detail, Catalog(language))[1].value == terminal

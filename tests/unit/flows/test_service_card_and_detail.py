@@ -173,3 +173,10 @@ def test_a_number_whose_check_digit_does_not_fit_has_a_code_of_its_own() -> None
     assert check_service_id("490123456788", form) == Stopped(
         Code.SERVICE_ID_MALFORMED, {"position": "13"}
     )
+
+
+def test_the_card_view_names_the_municipality_where_a_list_lies_in_the_home(bench: Any) -> None:
+    bench.lay()
+    assert bench.visits.show().municipality == ""
+    (bench.store.home.path / "municipalities.csv").write_text("07202,福島県,会津若松市\n")
+    assert bench.visits.show().municipality == "会津若松市"
