@@ -35,6 +35,8 @@ REPEATS = 3
 LIFT_SECONDS = 1.0
 """pcscd looks at the virtual reader every 0.4 s; a card laid before it saw the gap is not noticed."""
 WAIT_SECONDS_MAX = 60.0
+SETTLED_SECONDS = 1.5
+"""A context that dies younger than a second is followed by a pause, so that nobody goes in circles."""
 WATCHER = "card-watch"
 """The watcher's thread."""
 NAME = "Reader 00 00"
@@ -251,6 +253,7 @@ def _renamed(service: ScriptedService, reader: PcscReader, card: CardFile) -> fl
 
 
 def _context_dead(service: ScriptedService, reader: PcscReader, card: CardFile) -> float:
+    time.sleep(SETTLED_SECONDS)
     service.kill_contexts()
     return time.perf_counter()
 

@@ -24,8 +24,8 @@ from mykey_tui.reader.winscard import (
 )
 from mykey_tui.reader.worker import LateError, Worker
 
-LOOK_SECONDS = 5.0
-"""Longest blocking look, and so the pace of the heartbeat. The list of readers is fetched again
+LOOK_SECONDS = 8.0
+"""Longest blocking look, and so the pace of the heartbeat; shorter costs processor time. The list of readers is fetched again
 after each, for hosts whose service does not report new readers."""
 BACK_OFF_SECONDS = 1.0
 """Between two attempts while the service is away."""
