@@ -52,6 +52,8 @@ MADE = {
     "old-rows-ja": ("ja", "old-rows"),
     "server-trouble-ja": ("ja", "server-trouble"),
     "card-ja": ("ja", "card"),
+    "pin-ja": ("ja", "pin"),
+    "pin-locked-en": ("en", "pin-locked"),
     "tray-ja": ("ja", "tray"),
     "doctor-ja": ("ja", "doctor"),
     "doctor-en": ("en", "doctor"),
