@@ -32,6 +32,7 @@ from mykey_tui.flows.desk_events import (
     ScannerIs,
 )
 from mykey_tui.flows.outcomes import IdentifiedCard, Status
+from mykey_tui.flows.scan_test import Scan, scan_of
 from mykey_tui.i18n.catalog import Catalog, Language
 from mykey_tui.screens.background import BackgroundCalls
 from mykey_tui.screens.base import CounterScreen
@@ -382,7 +383,24 @@ class MyKeyApp(ScanRouting, BackgroundCalls, App[None], inherit_bindings=False):
     def scanned(self, text: str) -> None:
         """A barcode came, wherever the focus was."""
         self.counter_screen.calm()
-        self.base_screen.scanned(text)
+        if self.measures_scans:
+            self.measured(scan_of(text, times=(), end=""))
+        else:
+            self.base_screen.scanned(text)
+
+    @property
+    def measures_scans(self) -> bool:
+        """Whether the scanner is tried out now."""
+        return self.base_screen.measures_scans
+
+    def measured(self, scan: Scan) -> None:
+        """A barcode came on the screen that tries scanners out."""
+        self.counter_screen.calm()
+        self.base_screen.measured(scan)
+
+    def use_scan_gap(self, seconds: float) -> None:
+        """Keys that follow each other within this time may be a scan, from now on."""
+        self.hold_bursts(seconds)
 
     # The end that nobody wants
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 from contextlib import closing, suppress
 from datetime import UTC, datetime
 from enum import Enum, unique
 from ipaddress import ip_address
-from typing import Any
 from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -25,6 +23,7 @@ from mykey_tui.flows.outcomes import Stopped
 from mykey_tui.flows.stopping import stopped_by
 from mykey_tui.settings import SettingsError
 from mykey_tui.store.home import Home
+from mykey_tui.store.home_settings import update_settings
 from mykey_tui.store.identity import Identity
 from mykey_tui.sync.enrol import OtherProfileError, enrol
 from mykey_tui.sync.tls import fetch_authority, read_ca_file
@@ -154,19 +153,16 @@ def _is_this_machine(host: str) -> bool:
 
 
 def _write_settings(home: Home, identity: Identity) -> None:
-    """Keep what a set-up person wrote there before; add what they would look for."""
-    written: dict[str, Any] = {}
-    with suppress(FileNotFoundError):
-        written = json.loads(home.settings.read_text("utf-8"))
-    written |= {
+    """Add to the settings what a set-up person would look for there."""
+    values: dict[str, object] = {
         "counter": identity.counter_name,
         "provider": identity.provider_id.text,
         "server": identity.server_url,
         "profile": identity.profile,
     }
-    written.setdefault("handover", {"kind": "off"})
-    content = json.dumps(written, ensure_ascii=False, indent=1) + "\n"
-    home.write_private(home.settings, content.encode())
+    if not home.settings.exists():
+        values["handover"] = {"kind": "off"}
+    update_settings(home, values)
 
 
 def _first_round(context: Context) -> int | None:

@@ -18,6 +18,7 @@ from mykey_tui.flows.happenings import HappeningBook
 from mykey_tui.flows.services import Trace
 from mykey_tui.flows.soak import ReaderInTest, SoakFigures
 from mykey_tui.reader.tracing import TraceBook
+from mykey_tui.scanner_settings import ScannerKind
 from mykey_tui.settings import PROFILES, Settings
 
 if TYPE_CHECKING:
@@ -85,6 +86,14 @@ class Technician:
 
         name = self.desk.reader_state[1]
         return reader_in_test(name, simulated=self.reader.simulated, root=self.root)
+
+    def save_scan_gap(self, gap_ms: int) -> None:
+        """Write the scanner's gap into `counter.json`. Raises `StoreError`."""
+        from mykey_tui.store.home import Home  # noqa: PLC0415  # with the store, heavy
+        from mykey_tui.store.home_settings import update_settings  # noqa: PLC0415  # the same
+
+        written = {"kind": ScannerKind.KEYBOARD.value, "gap_ms": gap_ms}
+        update_settings(Home(self.settings.home), {"scanner": written})
 
     def write_evidence(self, report: Report | None, soak: SoakFigures | None) -> Path:
         """Write the evidence sheet into the home. Raises `StoreError`."""

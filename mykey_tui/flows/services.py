@@ -241,6 +241,10 @@ class TechnicianPort(Protocol):
         """The reader and its software, for the row of the tested-reader list."""
         ...
 
+    def save_scan_gap(self, gap_ms: int) -> None:
+        """Write the scanner's gap into `counter.json`. Raises `StoreError`."""
+        ...
+
     def write_evidence(self, report: Report | None, soak: SoakFigures | None) -> Path:
         """Write the evidence sheet, mode 0600, over the last one; returns its path.
 

@@ -71,6 +71,9 @@ EXAMINE = Action("examine", ("r", "f12"))
 EVIDENCE = Action("evidence", ("e",))
 TAPS = Action("taps", ("t",))
 LIVE = Action("live", ("l",))
+SCAN = Action("scan", ("b",))
+USE_GAP = Action("gap", ("s",))
+"""Not Enter, which a scanner sends."""
 TRACE = Action("trace", ("a",))
 NUMBER = Action("number", ("n",))
 ANEW = Action("anew", ("r",))
@@ -83,7 +86,7 @@ REMOVE = Action("remove", ("backspace", "delete", "minus"))
 ALL = (
     HELP, LINK, QUEUE, CARD, CUT, MEND, TEST, TOUR, TRAY, LANGUAGE, DOCTOR, LEAVE, ENTER, BACK, REGISTER, AGAIN,
     SEND, RETRY, OPEN, KEEP, REPLACE, DROP, DECIDE, EXPORT, EXAMINE, EVIDENCE, TAPS, LIVE,
-    TRACE, NUMBER, ANEW, UP, DOWN, YES, PLACE, REMOVE,
+    SCAN, USE_GAP, TRACE, NUMBER, ANEW, UP, DOWN, YES, PLACE, REMOVE,
 )  # fmt: skip
 
 _PRINTED = {

@@ -15,6 +15,7 @@ from textual.widgets import Static
 
 from mykey_tui.domain.text import safe
 from mykey_tui.flows.desk_events import DeskEvent
+from mykey_tui.flows.scan_test import Scan
 from mykey_tui.screens import actions
 from mykey_tui.screens.actions import Action
 from mykey_tui.screens.banner import banner
@@ -39,6 +40,8 @@ class CounterScreen(Screen[None], inherit_bindings=False):
     is_technicians: ClassVar[bool] = False
     """Laid over the work of a clerk, whose answers still go to the screen below."""
     shows_queue: ClassVar[bool] = False
+    measures_scans: ClassVar[bool] = False
+    """Codes are tried out here: they go to `measured`."""
 
     def __init__(self, host: Host) -> None:
         super().__init__()
@@ -89,6 +92,10 @@ class CounterScreen(Screen[None], inherit_bindings=False):
     def scanned(self, text: str) -> None:
         """A barcode came while this screen was open."""
         self.flash(self.face.text("why.scan"))
+
+    def measured(self, scan: Scan) -> None:
+        """A barcode came while scanners are tried out; see `measures_scans`."""
+        raise NotImplementedError
 
     @property
     def gives_way(self) -> bool:

@@ -26,8 +26,8 @@ class DoctorScreen(EvidenceKey):
         self._begun = 0.0
 
     def offered(self) -> tuple[Action, ...]:
-        """Again, evidence, taps, the live view, and the pointer over the layers."""
-        first = (actions.EXAMINE, actions.EVIDENCE, actions.TAPS, actions.LIVE)
+        """Again, evidence, taps, the live view, the scanner, and the pointer over the layers."""
+        first = (actions.EXAMINE, actions.EVIDENCE, actions.TAPS, actions.LIVE, actions.SCAN)
         ends = (actions.BACK, actions.HELP, actions.LANGUAGE)
         return (*first, actions.UP, actions.DOWN, *ends, *self.demo_hands())
 
@@ -54,7 +54,7 @@ class DoctorScreen(EvidenceKey):
         """One examination at a time; the rest needs no store and no server."""
         if action is actions.EXAMINE and self._examined.running:
             return "doctor.running"
-        if action in (actions.EXAMINE, actions.EVIDENCE, actions.TAPS, actions.LIVE):
+        if action in (actions.EXAMINE, actions.EVIDENCE, actions.TAPS, actions.LIVE, actions.SCAN):
             return "why.preparing" if self.host.technician is None else None
         return None if action in (actions.UP, actions.DOWN) else super().why_not(action)
 
@@ -69,6 +69,10 @@ class DoctorScreen(EvidenceKey):
     def do_live(self) -> None:
         """Readers and cards as they are now."""
         self.host.over(Place.LIVE)
+
+    def do_scan(self) -> None:
+        """Try the scanner out."""
+        self.host.over(Place.SCAN)
 
     def do_up(self) -> None:
         """One layer up."""

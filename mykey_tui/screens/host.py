@@ -34,6 +34,7 @@ class Place(Enum):
     DOCTOR = "doctor"
     TAPS = "taps"
     LIVE = "live"
+    SCAN = "scan"
 
 
 @unique
@@ -149,6 +150,10 @@ class Host(Protocol):
         failed: Callable[[Code], None],
     ) -> None:
         """Run `work` off the screen's thread; what it yields comes back one by one."""
+        ...
+
+    def use_scan_gap(self, seconds: float) -> None:
+        """Keys that follow each other within this time may be a scan, from now on."""
         ...
 
     def over(self, place: Place) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # ruff: noqa: PLC0415  # that is the point of this module
-from typing import assert_never
+from typing import Literal, assert_never
 
 from mykey_tui.flows.outcomes import IdentifiedCard
 from mykey_tui.screens.base import CounterScreen
@@ -25,6 +25,18 @@ def place_screen(place: Place, host: Host, card: IdentifiedCard | None) -> Count
             from mykey_tui.screens.card_view import CardScreen
 
             return CardScreen(host)
+        case Place.DOCTOR | Place.TAPS | Place.LIVE | Place.SCAN:
+            return _technicians_screen(place, host)
+        case Place.RECEPTION:
+            raise ValueError("the reception is never opened a second time")
+        case _:
+            assert_never(place)
+
+
+def _technicians_screen(
+    place: Literal[Place.DOCTOR, Place.TAPS, Place.LIVE, Place.SCAN], host: Host
+) -> CounterScreen:
+    match place:
         case Place.DOCTOR:
             from mykey_tui.screens.doctor import DoctorScreen
 
@@ -37,10 +49,10 @@ def place_screen(place: Place, host: Host, card: IdentifiedCard | None) -> Count
             from mykey_tui.screens.doctor_live import LiveScreen
 
             return LiveScreen(host)
-        case Place.RECEPTION:
-            raise ValueError("the reception is never opened a second time")
-        case _:
-            assert_never(place)
+        case Place.SCAN:
+            from mykey_tui.screens.scan_test import ScanTestScreen
+
+            return ScanTestScreen(host)
 
 
 def overlay_screen(overlay: Overlay, host: Host, below: CounterScreen) -> CounterScreen:

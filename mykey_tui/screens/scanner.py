@@ -13,6 +13,8 @@ from textual import events
 from textual.app import App
 from textual.timer import Timer
 
+from mykey_tui.flows.scan_test import MEASURING_GAP_SECONDS, Scan, scan_of
+
 BURST_GAP_SECONDS = 0.035
 """No typist is that quick between all of six keys; a held key repeats at about this rate."""
 BURST_LENGTH_MIN = 6
@@ -59,7 +61,7 @@ class ScanRouting(App[None]):
     """
 
     def hold_bursts(self, gap_seconds: float) -> None:
-        """Call once, before the app runs."""
+        """Call before the app runs, and again for another gap."""
         self._burst = Burst()
         self._burst_timer: Timer | None = None
         self._gap_seconds = gap_seconds
@@ -73,6 +75,15 @@ class ScanRouting(App[None]):
         """Whether keys go through at once: a PIN is typed."""
         return False
 
+    @property
+    def measures_scans(self) -> bool:
+        """Whether a scan is tried out now: then it goes to `measured`, slow ones too."""
+        raise NotImplementedError
+
+    def measured(self, scan: Scan) -> None:
+        """A barcode came while scans are tried out."""
+        raise NotImplementedError
+
     async def on_event(self, event: events.Event) -> None:
         """Hold what may be a burst; let all other keys through, at most a moment late."""
         if not isinstance(event, events.Key) or event.is_forwarded or self.scans_are_off:
@@ -83,10 +94,11 @@ class ScanRouting(App[None]):
             self._burst_timer = None
         if self._burst.takes(event):
             self._burst.keys.append(event)
-            self._burst_timer = self.set_timer(self._gap_seconds, self._burst_over)
+            gap = MEASURING_GAP_SECONDS if self.measures_scans else self._gap_seconds
+            self._burst_timer = self.set_timer(gap, self._burst_over)
             return
         if self._burst.ends_with(event):
-            self._take_scan()
+            self._take_scan(event.key)
             return
         await self._let_through()
         await super().on_event(event)
@@ -94,7 +106,7 @@ class ScanRouting(App[None]):
     async def _burst_over(self) -> None:
         self._burst_timer = None
         if self._burst.is_scan and self.focused is None:
-            self._take_scan()  # A scanner set up without Enter: its digits are no keys of ours.
+            self._take_scan("")  # A scanner set up without Enter: its digits are no keys of ours.
         else:
             await self._let_through()
 
@@ -102,7 +114,10 @@ class ScanRouting(App[None]):
         for key in self._burst.release():
             await super().on_event(key)
 
-    def _take_scan(self) -> None:
+    def _take_scan(self, end: str) -> None:
         text = self._burst.text
-        self._burst.release()
-        self.scanned(text)
+        keys = self._burst.release()
+        if self.measures_scans:
+            self.measured(scan_of(text, times=[key.time for key in keys], end=end))
+        else:
+            self.scanned(text)

@@ -300,6 +300,7 @@ class FakeTechnician:
     findings: Sequence[Finding] = HEALTHY
     slots: SlotsNow = SLOTS
     asked: list[str] = field(default_factory=list)
+    gaps: list[int] = field(default_factory=list)
     lines: Sequence[str] = ()
     traces: bool = False
     evidence_error: Exception | None = None
@@ -337,6 +338,9 @@ class FakeTechnician:
     def reader_in_test(self) -> ReaderInTest:
         software = ("mykey-tui 0.1.0", "pcscd 1.9.9", "libccid 1.5.2")
         return ReaderInTest("SONY FeliCa RC-S300/S", "054c:0dc8", software, "2026-11")
+
+    def save_scan_gap(self, gap_ms: int) -> None:
+        self.gaps.append(gap_ms)
 
     def write_evidence(self, report: Report | None, soak: SoakFigures | None) -> Path:
         if self.evidence_error is not None:
