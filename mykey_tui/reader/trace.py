@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from mykey_tui.card.connection import CardConnection, CardReader
 from mykey_tui.card.jpki import JpkiApplet
+from mykey_tui.card.pin_pad import Controllable
 
 _SELECT = 0xA4
 _LE_BYTES = 1
@@ -53,6 +54,30 @@ class Traced:
         response = self._connection.transmit(command)
         self._log(f"< {max(len(response) - 2, 0)} bytes, {response[-2:].hex()}")
         return response
+
+
+class TracedWithKeys(Traced):
+    """The same over a driver whose readers may have keys of their own; see `card.pin_pad`."""
+
+    def __init__(
+        self, connection: CardConnection, keys: Controllable, log: Callable[[str], None]
+    ) -> None:
+        super().__init__(connection, log)
+        self._keys = keys
+
+    def control(self, code: int, data: bytes) -> bytes:
+        """Pass the message on; see `Controllable.control`. Its data and the answer's are not told."""
+        self._log(f"> control {code:08x} ({len(data)} bytes)")
+        response = self._keys.control(code, data)
+        self._log(f"< {len(response)} bytes")
+        return response
+
+
+def traced(connection: CardConnection, log: Callable[[str], None]) -> Traced:
+    """A connection that tells what passes and can do no less than the one inside."""
+    if isinstance(connection, Controllable):
+        return TracedWithKeys(connection, connection, log)
+    return Traced(connection, log)
 
 
 class CountingConnection:

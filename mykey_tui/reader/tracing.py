@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from mykey_tui.card.connection import CardConnection, CardReader, ReaderEvent, ReaderHealth
-from mykey_tui.reader.trace import Traced
+from mykey_tui.reader.trace import traced
 
 TRACE_SECONDS = 300.0
 """A trace that was forgotten ends by itself."""
@@ -89,7 +89,7 @@ class TracingReader:
     def session(self) -> Iterator[CardConnection]:
         """See `CardReader.session`."""
         with self._reader.session() as connection:
-            yield Traced(connection, self._book.note) if self._book.is_on else connection
+            yield traced(connection, self._book.note) if self._book.is_on else connection
 
     def interrupt(self) -> None:
         """See `CardReader.interrupt`."""

@@ -22,6 +22,7 @@ from mykey_tui.domain.errors import (
 )
 from mykey_tui.reader import card_session, winscard
 from mykey_tui.reader.pcsc import PcscReader
+from mykey_tui.reader.tracing import TraceBook, TracingReader
 from mykey_tui.simulated.cards import make_card
 from tests.pcscd.looking import next_event
 from tests.unit.reader.scripted_service import ScriptedService
@@ -104,3 +105,24 @@ def test_nothing_else_is_said_to_a_reader(code: int, data: bytes) -> None:
         next_event(reader, CardArrived)
         with reader.session() as connection, pytest.raises(ForbiddenApduError):
             connection.control(code, data)  # type: ignore[attr-defined]  # the driver's own
+
+
+@pytest.mark.parametrize("fingers", [b"1234".strip, None], ids=["keys", "no keys"])
+def test_a_trace_takes_no_reader_its_keys_and_tells_no_digit(
+    fingers: Callable[[], bytes] | None,
+) -> None:
+    service, book = service_with(fingers), TraceBook()
+    book.switch_on()
+    with closing(PcscReader(service=service)) as driver:
+        next_event(driver, CardArrived)
+        with TracingReader(driver, book).session() as connection:
+            pad = find_pin_pad(connection)
+            assert (pad is not None) is (fingers is not None)
+            applet = JpkiApplet(connection)
+            applet.select()
+            if pad is not None:
+                applet.verify_on_reader(pad)
+    told = "\n".join(book.lines())
+    assert "control 42000d48 (0 bytes)" in told
+    assert "1234" not in told
+    assert "31323334" not in told
