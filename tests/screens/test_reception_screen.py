@@ -132,6 +132,7 @@ async def test_an_answer_in_time_is_not_overwritten_by_the_deadline(
         (ReaderState.NO_READER, "D-READER-NONE"),
         (ReaderState.NO_SERVICE, "D-PCSC-STOPPED"),
         (ReaderState.DENIED, "D-PCSC-DENIED"),
+        (ReaderState.HUNG, "D-READER-HUNG"),
     ],
 )
 async def test_a_reader_that_cannot_read_is_said_where_the_prompt_was(
