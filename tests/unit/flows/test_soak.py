@@ -100,7 +100,7 @@ def test_each_card_laid_is_timed_once_and_one_left_lying_counts_as_nothing(
     assert 0 < tap.milliseconds < 5000
     bench.clock.passed += 60
     desk.expect_taps()
-    assert isinstance(watcher.until(CardForgotten), CardForgotten)
+    assert isinstance(watcher.until(CardForgotten, 10), CardForgotten)
     assert watcher.nothing_more(), "left lying for a minute, it is still one tap"
 
 
