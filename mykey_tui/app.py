@@ -31,7 +31,7 @@ from mykey_tui.flows.desk_events import (
     Scanned,
     ScannerIs,
 )
-from mykey_tui.flows.outcomes import IdentifiedCard, Status
+from mykey_tui.flows.outcomes import IdentifiedCard, Status, Stopped
 from mykey_tui.flows.scan_test import Scan, scan_of
 from mykey_tui.i18n.catalog import Catalog, Language
 from mykey_tui.screens.background import BackgroundCalls
@@ -279,7 +279,11 @@ class MyKeyApp(ScanRouting, BackgroundCalls, App[None], inherit_bindings=False):
 
         while self.counter_screen.is_overlay:
             self.back()
-        screen = PinScreen(self, ask)
+        try:
+            screen = PinScreen(self, ask)
+        except OSError:  # This system would let a PIN end in a core on a disk.
+            self.base_screen.desk_event(ask.failed(Stopped(Code.KEYPAD_NONE)))
+            return
         self.push_screen(screen)
         screen.entered()
 

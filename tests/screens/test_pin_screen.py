@@ -13,6 +13,7 @@ import pytest
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import ReaderError
 from mykey_tui.domain.ids import ServiceId
+from mykey_tui.flows import pin_entry
 from mykey_tui.flows.desk_events import (
     CardForgotten,
     CardTaken,
@@ -310,6 +311,18 @@ async def test_with_nothing_to_type_on_the_visit_ends(start: Start, ways: PinWay
         await counter.happens(ReadingStarted(), wanted())
         await counter.shows("D-KEYPAD")
         assert counter.fakes.desk.pins == []
+
+
+async def test_a_system_that_would_keep_a_core_takes_no_pin(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused() -> None:
+        raise OSError(1, "Operation not permitted")
+
+    monkeypatch.setattr(pin_entry, "forbid_core_dumps", refused)
+    async with start() as counter:
+        await counter.happens(ReadingStarted(), wanted())
+        await counter.shows("D-KEYPAD")
 
 
 async def test_digits_sent_by_the_keypad_before_the_word_are_no_pin(start: Start) -> None:
