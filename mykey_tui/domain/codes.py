@@ -109,7 +109,7 @@ class Code(Enum):
 
     # What the doctor finds below the card, lowest layer first
     USB_NONE = "D-USB-NONE"
-    READER_NOT_CCID = "D-READER-NOT-CCID"
+    READER_NOT_CCID = "D-NOT-CCID"
     """A reader for which no PC/SC driver exists."""
     USB_POWER = "D-USB-POWER"
     """The host puts the reader to sleep, and it does not wake up again."""
