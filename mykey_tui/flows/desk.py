@@ -9,9 +9,9 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum, unique
-from typing import Protocol, TypeAlias, assert_never
+from typing import Protocol, assert_never
 
 from mykey_tui.card.connection import (
     CardArrived,
@@ -38,6 +38,16 @@ from mykey_tui.flows.desk_events import (
     ReadingStarted,
     ServiceCardSeen,
     TapDone,
+)
+from mykey_tui.flows.desk_requests import (
+    CardRequest,
+    ConfirmRequest,
+    LinkRequest,
+    LookupRequest,
+    Request,
+    ShowRequest,
+    UnlinkRequest,
+    forget_pin,
 )
 from mykey_tui.flows.outcomes import (
     CardDetailOutcome,
@@ -114,40 +124,6 @@ class _Expect(Enum):
     TAP = "tap"
 
 
-@dataclass(frozen=True, slots=True)
-class _LinkRequest:
-    card: IdentifiedCard
-    service_id: ServiceId
-    given: PinGiven | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _UnlinkRequest:
-    card: IdentifiedCard
-    given: PinGiven | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _LookupRequest:
-    card: IdentifiedCard
-    given: PinGiven
-
-
-@dataclass(frozen=True, slots=True)
-class _ShowRequest:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class _ConfirmRequest:
-    card: IdentifiedCard
-
-
-_PinRequest: TypeAlias = _LinkRequest | _UnlinkRequest | _LookupRequest
-_CardRequest: TypeAlias = _PinRequest | _ShowRequest
-_Request: TypeAlias = _CardRequest | _ConfirmRequest
-
-
 class Desk:
     """The one card thread of a counter; see `flows.services.DeskPort` for what each call means."""
 
@@ -165,12 +141,12 @@ class Desk:
         self._lock = threading.Lock()
         self._expect = _Expect.NOTHING
         self._generation = 0  # Counts what was expected, so that a late answer ends only its own.
-        self._request: _Request | None = None
+        self._request: Request | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="card-desk", daemon=True)
         # Only the desk's own thread touches these.
         self._lies_there = False
-        self._announced: _Request | None = None
+        self._announced: Request | None = None
         self._answered_at: float | None = None
         self._reader_state = ReaderState.STARTING
         self._reader_name = ""
@@ -222,36 +198,36 @@ class Desk:
         self, card: IdentifiedCard, service_id: ServiceId, given: PinGiven | None = None
     ) -> None:
         """Read the card again, compare, store."""
-        self._ask(_LinkRequest(card, service_id, given))
+        self._ask(LinkRequest(card, service_id, given))
 
     def commit_unlink(self, card: IdentifiedCard, given: PinGiven | None = None) -> None:
         """Read the card again, compare, take the link away."""
-        self._ask(_UnlinkRequest(card, given))
+        self._ask(UnlinkRequest(card, given))
 
     def lookup_with_pin(self, card: IdentifiedCard, given: PinGiven) -> None:
         """Go on with a look-up that wanted the PIN, while its card lies there still."""
-        self._ask(_LookupRequest(card, given))
+        self._ask(LookupRequest(card, given))
 
     def show_card(self) -> None:
         """Read the card that lies there, or the next one, for the card view."""
-        self._ask(_ShowRequest())
+        self._ask(ShowRequest())
 
     def confirm_lookup(self, card: IdentifiedCard) -> None:
         """Hand over after all what was found in old rows, whether or not the card still lies there."""
-        self._ask(_ConfirmRequest(card))
+        self._ask(ConfirmRequest(card))
 
     def _now_expect(self, expect: _Expect) -> None:
         """Another screen, another meaning: what was asked for before is called off."""
         with self._lock:
             self._expect = expect
             self._generation += 1
-            _forget_pin(self._request)
+            forget_pin(self._request)
             self._request = None
         self._reader.interrupt()
 
-    def _ask(self, request: _Request) -> None:
+    def _ask(self, request: Request) -> None:
         with self._lock:
-            _forget_pin(self._request)
+            forget_pin(self._request)
             self._request = request
         self._reader.interrupt()
 
@@ -341,11 +317,11 @@ class Desk:
         """Do what was asked, if its card lies there; ask for the card, once, if it does not."""
         with self._lock:
             request = self._request
-            if self._lies_there or isinstance(request, _ConfirmRequest):
+            if self._lies_there or isinstance(request, ConfirmRequest):
                 self._request = None
         if request is None:
             return False
-        if isinstance(request, _ConfirmRequest):
+        if isinstance(request, ConfirmRequest):
             self._confirm(request.card)
             return False  # a card that has just come is still to be looked up
         if self._lies_there:
@@ -353,9 +329,9 @@ class Desk:
             try:
                 self._answer_request(request)
             finally:
-                _forget_pin(request)
+                forget_pin(request)
             return True
-        if _forget_pin(request):
+        if forget_pin(request):
             self._refuse_without_card(request)
             return False
         if request is not self._announced:
@@ -372,17 +348,17 @@ class Desk:
             raise
         self._emit(LookedUp(outcome))
 
-    def _refuse_without_card(self, request: _CardRequest) -> None:
+    def _refuse_without_card(self, request: CardRequest) -> None:
         """A PIN does not wait for a card: it was typed for the one that lay there."""
         with self._lock:
             if self._request is request:
                 self._request = None
         gone = Stopped(Code.CARD_REMOVED)
-        self._emit(LookedUp(gone) if isinstance(request, _LookupRequest) else LinkFinished(gone))
+        self._emit(LookedUp(gone) if isinstance(request, LookupRequest) else LinkFinished(gone))
 
-    def _refuse_or_want(self, request: _CardRequest) -> None:
+    def _refuse_or_want(self, request: CardRequest) -> None:
         """Nobody is asked to lay a card for what is impossible anyway."""
-        if isinstance(request, _LinkRequest):
+        if isinstance(request, LinkRequest):
             refusal = self._flows.check_link(request.card, request.service_id)
             if refusal is not None:
                 with self._lock:
@@ -392,17 +368,17 @@ class Desk:
                 return
         self._emit(CardWanted())
 
-    def _answer_request(self, request: _CardRequest) -> None:
+    def _answer_request(self, request: CardRequest) -> None:
         match request:
-            case _LinkRequest(card=card, service_id=service_id, given=given):
+            case LinkRequest(card=card, service_id=service_id, given=given):
                 self._answer(
                     lambda: LinkFinished(self._flows.link(card, service_id, given)), LinkFinished
                 )
-            case _UnlinkRequest(card=card, given=given):
+            case UnlinkRequest(card=card, given=given):
                 self._answer(lambda: LinkFinished(self._flows.unlink(card, given)), LinkFinished)
-            case _LookupRequest(card=card, given=pin):
+            case LookupRequest(card=card, given=pin):
                 self._answer(lambda: LookedUp(self._flows.lookup_with_pin(card, pin)), LookedUp)
-            case _ShowRequest():
+            case ShowRequest():
                 self._answer(lambda: CardShown(self._flows.show()), CardShown)
             case _:
                 assert_never(request)
@@ -426,12 +402,3 @@ class Desk:
         finally:
             self._answered_at = self._clock.monotonic()
         self._emit(event)
-
-
-def _forget_pin(request: _Request | None) -> bool:
-    """Overwrite the PIN of a request that will not be served; False where it carries none."""
-    given = None if isinstance(request, _ShowRequest | _ConfirmRequest | None) else request.given
-    if given is None:
-        return False
-    given.forget()
-    return True
