@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from mykey_tui.diagnostics.sources import ReaderProbe, Sources
 
 ROOT = Path("/")
+BUSY_SECONDS = 0.5
 LOOK_SECONDS = 2.0
 """How long the evidence sheet waits for the service to list its readers."""
 
@@ -48,6 +51,8 @@ class Technician:
     root: Path = ROOT
     """Below which the machine's files are read."""
     _looker: _Looker | None = field(default=None, init=False)
+    _one_look: threading.Lock = field(default_factory=threading.Lock, init=False)
+    """A service that hangs costs one thread, however often the live view is opened."""
 
     def examine(self) -> Iterator[Finding]:
         """One finding for each layer, lowest first."""
@@ -56,10 +61,16 @@ class Technician:
         yield from examine(self._sources())
 
     def look(self, seconds: float) -> SlotsNow:
-        """The readers and cards as they are."""
-        if self._looker is None:
-            self._looker = self._make_looker()
-        return self._looker.look(seconds)
+        """The readers and cards as they are; STARTING while an earlier look has not come back."""
+        if not self._one_look.acquire(blocking=False):
+            time.sleep(min(seconds, BUSY_SECONDS))  # so that whoever asks again does not spin
+            return SlotsNow(ReaderState.STARTING)
+        try:
+            if self._looker is None:
+                self._looker = self._make_looker()
+            return self._looker.look(seconds)
+        finally:
+            self._one_look.release()
 
     def expect_taps(self) -> None:
         """Cards laid from now on are read and timed."""

@@ -37,7 +37,7 @@ def live_stage(now: SlotsNow | None, tap: Tap | None, trace: Trace, face: Face) 
 
 
 def _slots(now: SlotsNow | None, face: Face) -> list[Line]:
-    if now is None:
+    if now is None or now.state is ReaderState.STARTING:
         return [left(face.text("live.looking"))]
     if not now.slots:
         code = _CODES.get(now.state, Code.READER_NONE)

@@ -202,3 +202,26 @@ def test_a_service_that_hangs_does_not_keep_the_evidence(
     comes_back.set()
     assert time.monotonic() - begun < 5
     assert "Readers and cards now\n  not known" in text
+
+
+def test_a_service_that_hangs_costs_one_thread_however_often_one_looks(
+    technician: Technician, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    comes_back, looks = threading.Event(), []
+
+    class HangingLooker:
+        def look(self, seconds: float) -> SlotsNow:
+            looks.append(seconds)
+            comes_back.wait(20)
+            return SlotsNow(ReaderState.READY)
+
+    monkeypatch.setattr(Technician, "_make_looker", lambda self: HangingLooker())
+    hanging = threading.Thread(target=technician.look, args=(1.0,))
+    hanging.start()
+    while not looks:
+        time.sleep(0.01)
+    assert technician.look(0.1) == SlotsNow(ReaderState.STARTING)
+    assert len(looks) == 1
+    comes_back.set()
+    hanging.join(5)
+    assert technician.look(0.1).state is ReaderState.READY
