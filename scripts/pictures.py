@@ -59,6 +59,7 @@ MADE = {
     "doctor-en": ("en", "doctor"),
     "doctor-console": ("console", "doctor-long"),
     "taps-ja": ("ja", "taps"),
+    "scan-ja": ("ja", "scan"),
     "readers-ja": ("ja", "live"),
     "reception-found-en": ("en", "found"),
     "reception-found-console": ("console", "found"),

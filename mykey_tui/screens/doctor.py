@@ -28,8 +28,8 @@ class DoctorScreen(EvidenceKey):
     def offered(self) -> tuple[Action, ...]:
         """Again, evidence, taps, the live view, the scanner, and the pointer over the layers."""
         first = (actions.EXAMINE, actions.EVIDENCE, actions.TAPS, actions.LIVE, actions.SCAN)
-        ends = (actions.BACK, actions.HELP, actions.LANGUAGE)
-        return (*first, actions.UP, actions.DOWN, *ends, *self.demo_hands())
+        ends = (actions.BACK, actions.UP, actions.DOWN, actions.HELP, actions.LANGUAGE)
+        return (*first, *ends, *self.demo_hands())
 
     def stage(self) -> list[Line]:
         """The layers, and what to do next."""

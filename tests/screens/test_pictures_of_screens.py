@@ -17,10 +17,11 @@ from mykey_tui.domain.ids import ServiceId
 from mykey_tui.flows.desk_events import (
     CardShown,
     CardTaken,
-    DeskEvent,
+    CounterEvent,
     LinkFinished,
     LookedUp,
     ReadingStarted,
+    Scanned,
     ServiceCardSeen,
     TapDone,
 )
@@ -52,7 +53,7 @@ from tests.screens.fakes import (
     identified,
 )
 
-Step = str | DeskEvent
+Step = str | CounterEvent
 LOST_LINE = replace(
     STATUS,
     line=LineState.DOWN,
@@ -143,6 +144,7 @@ SCREENS: dict[str, tuple[Step, ...]] = {
     "doctor-long": ("f12",),
     "taps": ("f12", "t", *TAPPED),
     "live": ("f12", "l", "a", TapDone(Tap(212.0))),
+    "scan": ("f12", "b", Scanned("28021-B77"), Scanned("A37859+B")),
     "help": ("f1",),
     "tray": ("f8",),
     "tour": ("f7",),

@@ -30,7 +30,7 @@ async def test_three_scans_find_the_gap_and_s_writes_it(start: Start) -> None:
         await counter.press("f12", "b")
         await counter.shows("バーコードを読み取ってください")
         await counter.press("s")
-        await counter.shows("先にバーコードを３回読み取ってください")
+        await counter.shows("先にバーコードを3回読み取ってください")
         for number in (1, 2, 3):
             await scans(counter, CODE)
             await counter.shows(
