@@ -38,6 +38,8 @@ _SELECT_FILES = frozenset(bytes.fromhex("00A4020C02") + f.to_bytes(2, "big") for
 _COUNT_TRIES = bytes.fromhex("00200080")
 _VERIFY = _COUNT_TRIES + bytes([PIN_LENGTH])
 _SIGN = bytes.fromhex("802A0080") + bytes([DIGEST_INFO_LENGTH])
+_LE_OF_SIGNATURE = b"\x00"
+"""256 bytes."""
 _GET_UID = bytes.fromhex("FFCA000000")
 
 FELICA_SERVICE_WITHOUT_KEY = 0x01
@@ -132,6 +134,7 @@ def _is_allowed_iso(command: bytes) -> bool:
             pin = command[len(_VERIFY) :]
             return command.startswith(_VERIFY) and len(pin) == PIN_LENGTH and pin.isdigit()
         case b"\x80\x2a":
-            return command.startswith(_SIGN) and length == len(_SIGN) + DIGEST_INFO_LENGTH + 1
+            fits = length == len(_SIGN) + DIGEST_INFO_LENGTH + 1
+            return fits and command.startswith(_SIGN) and command.endswith(_LE_OF_SIGNATURE)
         case _:
             return False

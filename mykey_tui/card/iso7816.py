@@ -14,19 +14,23 @@ FILE_LENGTH_MAX = 0x7FFF
 """READ BINARY carries a 15-bit offset."""
 CHUNK_LENGTHS = (256, 0xE0, 0x80)
 """What is asked for at once. Cheap readers fail at 256 bytes; the smaller ones are for them."""
-READ_COUNT_MAX = 512
-"""READ BINARYs for one file: twice what the smallest chunk needs for the largest file. A card
-that hands out single bytes would keep a resident waiting for minutes."""
+COMMAND_COUNT_MAX = 300
+"""Commands in one session: what the smallest chunk needs for the largest file, and some more. A card
+that spreads single bytes over three commands each would keep a resident waiting for minutes."""
 GET_RESPONSE_COUNT_MAX = 8
 """GET RESPONSEs after one command; 256 bytes never need more than a few."""
 
 
 class CardSession:
-    """Commands to the card on one connection. Not thread-safe, as the connection is not."""
+    """Commands to the card on one connection. Not thread-safe, as the connection is not.
+
+    Every call may raise `MalformedResponseError` after `COMMAND_COUNT_MAX` commands in all.
+    """
 
     def __init__(self, connection: CardConnection) -> None:
         self._connection = connection
         self._chunk_lengths = list(CHUNK_LENGTHS)
+        self._commands_left = COMMAND_COUNT_MAX
 
     @property
     def atr(self) -> bytes:
@@ -34,23 +38,22 @@ class CardSession:
         return self._connection.atr
 
     def send(self, command: CommandApdu) -> ResponseApdu:
-        """Send one command; follow 61xx and, where `le` was given, 6Cxx once.
+        """Send one command; follow 61xx and, where it only asks for data, 6Cxx once.
 
-        A command without `le` is never sent twice, so that a PIN never is.
+        A command that carries data, or wants none, is never sent twice: no PIN, and no signature.
 
         Raises:
             TransmissionError, MalformedResponseError, ForbiddenApduError.
         """
         response = self._exchange(command)
         right_length = response.sw.right_length
-        if right_length is not None and command.le is not None:
+        if right_length is not None and command.le is not None and not command.data:
             response = self._exchange(
                 CommandApdu(
                     cla=command.cla,
                     ins=command.ins,
                     p1=command.p1,
                     p2=command.p2,
-                    data=command.data,
                     le=right_length,
                 )
             )
@@ -79,10 +82,7 @@ class CardSession:
         if not (offset >= 0 <= length and offset + length <= FILE_LENGTH_MAX):
             raise ValueError("outside of what READ BINARY can address")
         content = bytearray()
-        for _ in range(READ_COUNT_MAX):
-            wanted = length - len(content)
-            if wanted == 0:
-                return bytes(content)
+        while (wanted := length - len(content)) > 0:
             response = self._read_chunk(offset + len(content), wanted)
             if response.sw == status_word.OFFSET_OUTSIDE:
                 return bytes(content)
@@ -94,8 +94,8 @@ class CardSession:
             # count what came. One that says 9000 with nothing must not spin us.
             content += response.data
             if not response.data or response.sw == status_word.END_OF_FILE:
-                return bytes(content)
-        raise MalformedResponseError(f"not read after {READ_COUNT_MAX} READ BINARYs")
+                break
+        return bytes(content)
 
     def _read_chunk(self, offset: int, wanted: int) -> ResponseApdu:
         """One READ BINARY, with smaller chunks once a bigger one failed; remembered for the rest."""
@@ -115,6 +115,9 @@ class CardSession:
             self._chunk_lengths.pop(0)
 
     def _exchange(self, command: CommandApdu) -> ResponseApdu:
+        if self._commands_left == 0:
+            raise MalformedResponseError(f"no end after {COMMAND_COUNT_MAX} commands")
+        self._commands_left -= 1
         return ResponseApdu.decode(self._connection.transmit(command.encode()))
 
     def _collect(self, response: ResponseApdu) -> ResponseApdu:

@@ -169,6 +169,14 @@ def test_a_card_that_always_gives_the_same_answer_ends_in_a_card_error(
     assert len(card.log) < 40
 
 
+def test_a_signature_is_asked_for_once_whatever_length_the_card_wants(answering_card: Make) -> None:
+    """Found by the fuzz, case 72554: 6Cxx made us send the DigestInfo again, with that length."""
+    card = answering_card(lambda command: b"\x6c\x80" if command[1] == 0x2A else b"\x90\x00")
+    with pytest.raises(StatusError):
+        JpkiApplet(card).sign(sha256_digest_info(bytes(32)))
+    assert [command[1] for command in card.log] == [0xA4, 0x2A]
+
+
 def test_counting_the_tries_costs_none(lay: Make, card: CardFile) -> None:
     with lay(with_tries(card, 3)) as applet:
         applet.select()

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mykey_tui.card.iso7816 import READ_COUNT_MAX, CardSession
+from mykey_tui.card.iso7816 import COMMAND_COUNT_MAX, CardSession
 from mykey_tui.domain.errors import MalformedResponseError, StatusError, TransmissionError
 
 Make = Callable[..., Any]
@@ -14,7 +14,7 @@ CONTENT = bytes(n * 7 % 256 for n in range(1000))
 
 @given(
     content=st.binary(min_size=1, max_size=1500),
-    at_once=st.integers(5, 256),
+    at_once=st.integers(12, 256),
     style=st.sampled_from(["plain", "6Cxx", "6282"]),
 )
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
@@ -98,7 +98,29 @@ def test_a_card_that_gives_single_bytes_for_ever_is_given_up(answering_card: Mak
     card = answering_card(lambda command: b"x\x90\x00")
     with pytest.raises(MalformedResponseError):
         CardSession(card).read_binary(offset=0, length=0x7FFF)
-    assert len(card.log) == READ_COUNT_MAX
+    assert len(card.log) == COMMAND_COUNT_MAX
+
+
+def test_a_card_that_spreads_each_byte_over_three_commands_is_given_up_as_soon(
+    answering_card: Make,
+) -> None:
+    """Found by the fuzz: the READ BINARYs were counted, and what followed each of them was not."""
+
+    def spreads(command: bytes) -> bytes:
+        if command[1] == 0xC0:
+            return b"x\x90\x00"
+        return b"\x61\x01" if command[-1] == 1 else b"\x6c\x01"
+
+    card = answering_card(spreads)
+    with pytest.raises(MalformedResponseError):
+        CardSession(card).read_binary(offset=0, length=0x7FFF)
+    assert len(card.log) == COMMAND_COUNT_MAX
+
+
+def test_the_largest_file_can_be_read_in_the_smallest_pieces(file_card: Make) -> None:
+    content = bytes(n * 7 % 256 for n in range(0x7FFF))
+    session = CardSession(file_card(content, too_long=0xE0))
+    assert session.read_binary(offset=0, length=len(content)) == content
 
 
 @pytest.mark.parametrize("answer", [b"\x61\x10", b"\x6c\x10", b"x\x61\x01", b"\x61\x00"])
