@@ -14,12 +14,15 @@ from mykey_tui.commands.context import Context, outside_path
 from mykey_tui.commands.output import Exit
 from mykey_tui.commands.outside import write_outside
 from mykey_tui.domain.errors import MalformedIdError
-from mykey_tui.reader.card_file import CardFile, CardFileError, Fault, FaultName
+from mykey_tui.reader.card_file import CardFile, CardFileError
 from mykey_tui.reader.emulated_card import EmulatedCard
 from mykey_tui.reader.vpcd import CONNECT_TIMEOUT_SECONDS, DEFAULT_PORT, hold_card
 from mykey_tui.settings import SettingsError
 from mykey_tui.simulated.cards import make_card
+from mykey_tui.simulated.faults import SAMPLE_FAULTS, SampleFaultError, make_faulty_card
 from mykey_tui.store.home import Home
+
+FAULT_LIST = "list"
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -38,14 +41,20 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _make(context: Context, arguments: argparse.Namespace) -> Exit:
-    """A card signed by the test CA, good from today."""
+    """A card signed by the test CA, good from today but for its fault."""
+    if arguments.fault == FAULT_LIST:
+        return _list_faults(context)
+    if not arguments.cn or not arguments.out:
+        raise SettingsError("--cn and --out: say whose card, and where to write it")
+    at, pin = datetime.now(UTC), arguments.pin
     try:
-        fault = Fault(FaultName(arguments.fault)) if arguments.fault else None
-    except ValueError as error:
-        names = ", ".join(name.value for name in FaultName)
-        raise SettingsError(f"--fault: one of {names}") from error
-    try:
-        card = make_card(arguments.cn, at=datetime.now(UTC), pin=arguments.pin, fault=fault)
+        card = (
+            make_faulty_card(arguments.fault, arguments.cn, at=at, pin=pin)
+            if arguments.fault
+            else make_card(arguments.cn, at=at, pin=pin)
+        )
+    except (SampleFaultError, CardFileError) as error:
+        raise SettingsError(f"--fault: {error}") from error
     except MalformedIdError as error:
         raise SettingsError(f"--cn: wrong at character {error.position}") from error
     except ValueError as error:
@@ -54,6 +63,19 @@ def _make(context: Context, arguments: argparse.Namespace) -> Exit:
     write_outside(path, card.encode(), option="--out")
     text = context.output.catalog.text("cli.card.made", path=path.name)
     context.output.answer({"result": "made", "file": str(path), "simulated": True}, [text])
+    return Exit.DONE
+
+
+def _list_faults(context: Context) -> Exit:
+    """What `--fault` can be, and what a counter says of each."""
+    text, lines, rows = context.output.catalog.text, [], []
+    for fault in SAMPLE_FAULTS:
+        codes = [code.value for code in (fault.lookup, fault.with_pin) if code is not None]
+        options = ":" + ",".join(f"{option}=N" for option in fault.options)
+        words = text(f"cli.card.fault.{fault.name}")
+        lines.append(f"{(fault.name + options).rstrip(':'):<25} {' '.join(codes):<17} {words}")
+        rows.append({"name": fault.name, "options": fault.options, "codes": codes, "text": words})
+    context.output.answer({"result": "faults", "faults": rows}, lines)
     return Exit.DONE
 
 

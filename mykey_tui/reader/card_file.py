@@ -155,7 +155,7 @@ class CardFile:
             pins={_file_id(k): _pin(v) for k, v in pins.items()},
             closed=frozenset(_file_id(_text(name, "closed", 4)) for name in closed),
             uid=None if uid is None else _hex(uid, "uid", 10),
-            fault=None if fault is None else _fault(fault),
+            fault=None if fault is None else fault_of(fault),
         )
 
     def encode(self) -> bytes:
@@ -250,7 +250,11 @@ def _pin(value: object) -> CardPin:
     return CardPin(text, int(_number(fields.get("tries"), "tries", 0, TRIES_MAX)))
 
 
-def _fault(value: object) -> Fault:
+def fault_of(value: object) -> Fault:
+    """A fault as a card file writes it: its name, and measures where they are not the usual ones.
+
+    Raises `CardFileError`.
+    """
     fields = _object(value, "fault")
     try:
         name = FaultName(fields.get("name"))
