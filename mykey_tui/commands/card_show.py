@@ -12,7 +12,7 @@ from mykey_tui.commands.output import Exit, exit_of
 from mykey_tui.commands.outside import write_outside
 from mykey_tui.commands.traced import traced
 from mykey_tui.composition.counter import make_judge
-from mykey_tui.composition.reader import make_reader
+from mykey_tui.composition.reader import make_reader_without_enrolment
 from mykey_tui.domain.clock import SystemClock, japanese_date
 from mykey_tui.domain.prefectures import prefecture_of
 from mykey_tui.flows.card_detail import CardDetailFlow
@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Read one card; needs no enrolment. With `--export` the same text goes to a file as well."""
     context = Context.of(arguments)
     output, clock = context.output, SystemClock()
-    reader = make_reader(context.settings.reader)
+    reader = make_reader_without_enrolment(context.settings)
     judge = make_judge(context.settings, clock)
     with traced(reader, arguments) as watched, CardThread(watched) as thread:
         name_of = partial(municipality_name, context.settings.home)

@@ -10,7 +10,7 @@ from mykey_tui.commands.context import Context
 from mykey_tui.commands.output import Exit, Output
 from mykey_tui.commands.traced import traced
 from mykey_tui.composition.machine import reader_in_test
-from mykey_tui.composition.reader import make_reader
+from mykey_tui.composition.reader import make_reader_without_enrolment
 from mykey_tui.flows.outcomes import Stopped
 from mykey_tui.flows.soak import ROW_HEAD, Soak, SoakFigures, Tap, row_to_paste
 from mykey_tui.flows.tap import read_tap
@@ -23,7 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
     reader's code. Needs no enrolment.
     """
     context = Context.of(arguments)
-    soak, reader = Soak(arguments.taps), make_reader(context.settings.reader)
+    soak, reader = Soak(arguments.taps), make_reader_without_enrolment(context.settings)
     with traced(reader, arguments) as watched, CardThread(watched) as thread:
         context.ask_for_card()
         trouble = _lay(soak, thread, watched, arguments.wait, context.output)

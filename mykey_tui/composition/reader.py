@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from mykey_tui.card.connection import CardReader
-from mykey_tui.settings import ReaderChoice, ReaderKind
+from mykey_tui.domain.codes import Code
+from mykey_tui.domain.errors import ReaderError
+from mykey_tui.settings import PROFILES, ReaderChoice, ReaderKind, Settings
 
 
 def make_reader(choice: ReaderChoice) -> CardReader:
@@ -15,3 +17,14 @@ def make_reader(choice: ReaderChoice) -> CardReader:
     from mykey_tui.reader.pcsc import PcscReader  # noqa: PLC0415  # needs pcsc-lite's library
 
     return PcscReader(choice.name or None)
+
+
+def make_reader_without_enrolment(settings: Settings) -> CardReader:
+    """The reader for what needs no enrolled counter: the card view, the 100 taps.
+
+    Raises:
+        ReaderError: READER_SIMULATED, the settings are for real cards and name a card file.
+    """
+    if settings.reader.kind is ReaderKind.EMULATOR and settings.profile != PROFILES[0]:
+        raise ReaderError(Code.READER_SIMULATED)
+    return make_reader(settings.reader)
