@@ -39,6 +39,8 @@ _ALLOWED_OF_STORAGE = re.compile(
     re.DOTALL,
 )
 _EMPTY_VERIFY, _VERIFY, _SIGN = b"\x00\x20\x00\x80", b"\x00\x20\x00\x80\x04", b"\x80\x2a"
+_FEATURES = bytes.fromhex("06044233000C")
+"""FEATURE_VERIFY_PIN_DIRECT, and a code for it."""
 _WORDS = tuple(
     int(word, 16)
     for word in [
@@ -147,11 +149,14 @@ class HostileCard:
         if self.commands > COMMANDS_MAX:
             raise ViolationError("a session without an end")
         if command.startswith(_VERIFY):
-            self.pins += 1
-            if self.pins > 1:
-                raise ViolationError("a PIN sent twice")
-            if self.told is None or self.told < 2:
-                raise ViolationError("a PIN sent with the last try")
+            self._watch_pin()
+
+    def _watch_pin(self) -> None:
+        self.pins += 1
+        if self.pins > 1:
+            raise ViolationError("a PIN sent twice")
+        if self.told is None or self.told < 2:
+            raise ViolationError("a PIN sent with the last try")
 
     def _right(self, command: bytes) -> bytes:
         """As the card would; a signature only of its form, because a real one takes too long."""
@@ -166,12 +171,11 @@ class HostileReaderWithKeys(HostileCard):
     """The same on a reader that says it has keys of its own."""
 
     def control(self, code: int, data: bytes) -> bytes:
-        """Features, or the answer to a PIN entry: right at times."""
-        right = (
-            bytes.fromhex("06044233000C")
-            if not data
-            else self.dice.choice((b"\x90\0", b"\x63\xc1"))
-        )
+        """Features, or the answer to a PIN entry; right at times."""
+        right = _FEATURES
+        if data:
+            self._watch_pin()
+            right = self.dice.choice((b"\x90\x00", b"\x63\xc1"))
         return right if self.dice.random() < 0.5 else _anything(self.dice, data, right)
 
 

@@ -120,6 +120,10 @@ MUTANTS = {
     "sends a PIN with the last try": Mutant(
         jpki.JpkiApplet, "_keep_the_last_try", "tries_left < TRIES_LEFT_MIN", "False", "with the last try"
     ),
+    "lets a PIN be typed on the reader without a look at the tries": Mutant(
+        jpki.JpkiApplet, "verify_on_reader",
+        "self._keep_the_last_try(allow_last_try=allow_last_try)", "pass", "with the last try"
+    ),
     "takes a signature on its word": Mutant(
         possession, "signed_by", "except InvalidSignature:\n        return False", "except InvalidSignature:\n        return True", "authenticated by a signature of noise"
     ),
