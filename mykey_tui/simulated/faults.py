@@ -99,7 +99,10 @@ def _with_days(days: int, cn: str, at: datetime, pin: str, values: Values) -> Ca
 
 
 def _of_person(make: Callable[..., CardFile], **more: str) -> Callable[..., CardFile]:
-    return lambda cn, at, pin, values: make(cn, at=at, **more)
+    def made(cn: str, at: datetime, pin: str, values: Values) -> CardFile:
+        return replace(make(cn, at=at, **more), pins=make_card(cn, at=at, pin=pin).pins)
+
+    return made
 
 
 def _of_nobody(make: Callable[[], CardFile]) -> Callable[..., CardFile]:

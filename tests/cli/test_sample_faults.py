@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 
+from mykey_tui.commands.card_thread import CardThread
 from mykey_tui.domain.codes import Code
 from mykey_tui.i18n.catalog import Catalog, Language
+from mykey_tui.reader.card_file import CardFile
 from mykey_tui.simulated.faults import SAMPLE_FAULTS, SampleFault
 
 CN = "FAULTS0000000007202002B"
@@ -82,6 +85,26 @@ def test_a_card_that_hands_out_single_bytes_is_given_up(
     assert answer.json["code"] == "C-READ"
 
 
+@pytest.mark.parametrize("text", ["slow:seconds=0.2", "hang:at=4,seconds=1"])
+def test_a_card_that_needs_longer_than_a_reading_may_take_is_slow(
+    said: Any, home: Path, lay_faulty: Any, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    reader = lay_faulty(text)
+    usual = CardThread.run.__kwdefaults__ or {}
+    monkeypatch.setattr(CardThread.run, "__kwdefaults__", {**usual, "deadline_seconds": 0.5})
+    answer = said("lookup", "--home", home, "--reader", reader, "--json")
+    assert answer.json["code"] == "C-SLOW"
+
+
+@pytest.mark.parametrize("name", ["slow", "locked", "phone", "copied", "next-generation"])
+def test_the_pin_is_the_one_that_was_asked_for(said: Any, tmp_path: Path, name: str) -> None:
+    file = tmp_path / "card.json"
+    make = ("card", "make", "--cn", CN, "--out", file, "--fault", name, "--pin")
+    assert said(*make, "735").exit_code == 2
+    assert said(*make, "7351").exit_code == 0
+    assert CardFile.load(file).pins[0x0018].value == "7351"
+
+
 def test_a_card_taken_away_at_the_first_command_is_taken_away(
     said: Any, home: Path, lay_faulty: Any
 ) -> None:
@@ -108,6 +131,8 @@ def test_the_list_names_every_fault_in_both_languages(said: Any, language: Langu
     for fault in SAMPLE_FAULTS:
         key = f"cli.card.fault.{fault.name}"
         assert catalog.text(key) not in ("", key)
+        # Behind 44 columns of names and codes, on a screen of 80.
+        assert cell_len(catalog.text(key)) <= 36
 
 
 @pytest.mark.parametrize(
