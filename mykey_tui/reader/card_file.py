@@ -71,6 +71,11 @@ class FaultName(Enum):
     """A SEQUENCE of the right length that holds no certificate."""
     HANG = "hang"
     """Command number `at` is answered after `seconds` only."""
+    READER_LOST = "reader-lost"
+    """The reader is unplugged while command number `at` is under way, and plugged in with the next
+    card, or when this one is taken away."""
+    READER_BUSY = "reader-busy"
+    """Another program holds the reader for itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,10 @@ class CardPulledError(Exception):
     """The emulated card was taken away while it was asked something."""
 
 
+class ReaderUnpluggedError(CardPulledError):
+    """The reader went, and the card with it."""
+
+
 class EmulatedCard:
     """One card, from being laid on the reader to being taken away. One thread talks to it.
 
@@ -79,6 +83,11 @@ class EmulatedCard:
         """Whether the card lies there and does not answer."""
         return self._fault is not None and self._fault.name is FaultName.MUTE
 
+    @property
+    def is_held(self) -> bool:
+        """Whether another program has the reader for itself while this card lies there."""
+        return self._fault is not None and self._fault.name is FaultName.READER_BUSY
+
     def reset(self) -> None:
         """Power on or warm reset: application, file and PIN state are gone."""
         self._application = False
@@ -114,6 +123,8 @@ class EmulatedCard:
         if fault is not None:
             if fault.name is FaultName.REMOVED_DURING_READ and self._commands >= fault.at:
                 raise CardPulledError
+            if fault.name is FaultName.READER_LOST and self._commands >= fault.at:
+                raise ReaderUnpluggedError
             if fault.name is FaultName.SLOW or (
                 fault.name is FaultName.HANG and self._commands == fault.at
             ):

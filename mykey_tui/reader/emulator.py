@@ -26,9 +26,9 @@ from mykey_tui.card.connection import (
 from mykey_tui.card.live import SlotSeen, SlotWord, atr_form
 from mykey_tui.card.storage import is_storage_card
 from mykey_tui.domain.codes import Code
-from mykey_tui.domain.errors import TransmissionError
+from mykey_tui.domain.errors import ReaderError, TransmissionError
 from mykey_tui.reader.card_file import CardFile, CardFileError, CardKind, Fault, FaultName
-from mykey_tui.reader.emulated_card import CardPulledError, EmulatedCard
+from mykey_tui.reader.emulated_card import CardPulledError, EmulatedCard, ReaderUnpluggedError
 
 __all__ = ["CardPulledError", "EmulatedCard", "EmulatedReader", "FileReader"]
 
@@ -61,6 +61,7 @@ class EmulatedReader:
         self._card: EmulatedCard | None = None
         self._events: deque[ReaderEvent] = deque(maxlen=EVENTS_MAX)
         self._announced = False
+        self._unplugged = False
         self._interrupted = False
 
     def insert(self, card_file: CardFile) -> None:
@@ -94,6 +95,9 @@ class EmulatedReader:
                 self._card.take_away()
                 self._card = None
                 self._report(CardLeft(self.name))
+            if self._unplugged:
+                self._unplugged = False
+                self._report(ReaderChanged(ReaderState.READY, self.name))
 
     def wait(self, timeout_seconds: float) -> ReaderEvent | None:
         """See `CardReader.wait`."""
@@ -120,6 +124,8 @@ class EmulatedReader:
             card = self._card
         if card is None:
             raise TransmissionError("no card on the reader", removed=True)
+        if card.is_held:
+            raise ReaderError(Code.READER_BUSY)
         if card.is_mute:
             raise TransmissionError("the card does not answer", code=Code.CARD_MUTE)
         connection = _EmulatedConnection(self, card)
@@ -153,11 +159,19 @@ class EmulatedReader:
         try:
             if lies_there:
                 return card.transmit(command)
-        except CardPulledError:
+        except CardPulledError as error:
             with self._condition:
                 if self._card is card:
                     self.remove()
+            if isinstance(error, ReaderUnpluggedError):
+                self._unplug()
+                raise ReaderError(Code.READER_LOST) from error
         raise TransmissionError("the card was taken away", removed=True)
+
+    def _unplug(self) -> None:
+        with self._condition:
+            self._unplugged = True
+            self._report(ReaderChanged(ReaderState.NO_READER, ""))
 
     def _look(self) -> None:
         """See whether the world changed; here only `insert` and `remove` change it."""

@@ -115,6 +115,8 @@ SAMPLE_FAULTS = (
     _behaving(FaultName.REMOVED_DURING_READ, Code.CARD_REMOVED, "at"),
     _behaving(FaultName.MUTE, Code.CARD_MUTE),
     _behaving(FaultName.SHORT_READS, Code.NOT_LINKED, "count"),
+    _behaving(FaultName.READER_LOST, Code.READER_LOST, "at"),
+    _behaving(FaultName.READER_BUSY, Code.READER_BUSY),
     _behaving(FaultName.LYING_LENGTH, Code.CARD_UNREADABLE),
     _behaving(FaultName.ENDLESS_TLV, Code.CARD_UNREADABLE),
     _behaving(FaultName.GARBAGE_CERTIFICATE, Code.CERTIFICATE_MALFORMED),

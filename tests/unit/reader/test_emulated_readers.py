@@ -19,6 +19,7 @@ from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import (
     ForbiddenApduError,
     MalformedResponseError,
+    ReaderError,
     StatusError,
     TransmissionError,
 )
@@ -239,3 +240,29 @@ def test_a_lying_card_ends_in_a_malformed_response(
     hands.next_card_event()
     with pytest.raises(MalformedResponseError):
         timed_read(hands.reader)
+
+
+def test_a_reader_that_is_unplugged_in_a_reading_says_so_and_comes_back_with_the_next_card(
+    card: CardFile,
+) -> None:
+    reader = EmulatedReader()
+    assert reader.wait(1) == ReaderChanged(ReaderState.READY, reader.name)
+    reader.insert(replace(card, fault=Fault(FaultName.READER_LOST, at=4)))
+    assert isinstance(reader.wait(1), CardArrived)
+    with pytest.raises(ReaderError) as caught:
+        timed_read(reader)
+    assert caught.value.code is Code.READER_LOST
+    assert reader.wait(1) == CardLeft(reader.name)
+    assert reader.wait(1) == ReaderChanged(ReaderState.NO_READER, "")
+    reader.insert(card)
+    assert reader.wait(1) == ReaderChanged(ReaderState.READY, reader.name)
+    assert isinstance(reader.wait(1), CardArrived)
+    assert timed_read(reader).apdus > 0
+
+
+def test_a_reader_that_another_program_holds_is_busy(card: CardFile) -> None:
+    reader = EmulatedReader()
+    reader.insert(replace(card, fault=Fault(FaultName.READER_BUSY)))
+    with pytest.raises(ReaderError) as caught, reader.session():
+        raise AssertionError("there was a session")
+    assert caught.value.code is Code.READER_BUSY
