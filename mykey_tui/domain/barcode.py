@@ -4,7 +4,8 @@ A *check digit* is the last digit of the member number itself, so a typing error
 *symbol* is what a scanner may send around the number: start and stop letters, a check character of
 the bar code. Those are not part of the number, and are taken off.
 
-Sources: JIS X 0502 (EAN/JAN), JIS X 0503 (Code 39), JIS X 0506 (NW-7, Codabar); ISO/IEC 7812-1
+Sources: JIS X 0502 (EAN/JAN), JIS X 0503 (Code 39), JIS X 0506 (NW-7, Codabar); ISO/IEC 7813 (track 2 of a
+magnetic stripe); ISO/IEC 7812-1
 annex B (Luhn, which Japanese libraries call モジュラス10 ウェイト2・1分割); 7DR as parcel and library
 numbers use it. Standards leave a check on NW-7 to whoever uses it, so each is the provider's choice.
 """
@@ -49,6 +50,8 @@ class Symbol(Enum):
     """The same, with a check character (modulus 16) before the stop letter."""
     CODE39_CHECKED = "code39"
     """A check character (modulus 43) behind the number."""
+    TRACK2 = "track2"
+    """A magnetic stripe: `;` before, `?` behind, and after `=` what is no part of the number."""
 
     def number_in(self, text: str, *, length: int) -> str:
         """The number alone. A text without the symbol's marks was typed, and stays as it is.
@@ -60,6 +63,9 @@ class Symbol(Enum):
         """
         if self is Symbol.CODE39_CHECKED:
             return _checked_39(text) if len(text) == length + 1 else text
+        text = text.strip()
+        if self is Symbol.TRACK2:
+            return text[1:-1].partition("=")[0] if (text[:1], text[-1:]) == (";", "?") else text
         if len(text) < 3 or not {text[0], text[-1]} <= _NW7_ENDS:
             return text
         return text[1:-1] if self is Symbol.NW7 else _checked_16(text)

@@ -78,11 +78,12 @@ class ServiceIdFormat:
             MyNumberTypedError: 12 digits that pass the My Number's check digit, at a provider
                 whose own numbers do not have 12 digits. The text is in no message.
         """
-        normal = unicodedata.normalize("NFKC", text[: 4 * SERVICE_ID_LENGTH_MAX]).strip().upper()
+        normal = unicodedata.normalize("NFKC", text[: 4 * SERVICE_ID_LENGTH_MAX]).upper()
         self._refuse_my_number(normal)
-        if self.symbol is not None:
-            normal = self.symbol.number_in(normal, length=self.length_max)
+        if self.symbol is not None:  # Before blanks go: one may be a check character.
+            normal = self.symbol.number_in(normal.strip("\t\r\n"), length=self.length_max)
             self._refuse_my_number(normal)
+        normal = normal.strip()
         if normal.startswith("-"):  # A formula to a spreadsheet, an option to a program.
             raise MalformedIdError("service ID", position=1)
         allowed = _DIGITS if self.digits_only else _ALNUM

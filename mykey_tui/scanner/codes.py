@@ -4,6 +4,8 @@ from __future__ import annotations
 
 CODE_LENGTH_MAX = 64
 """More is no bar code of a member card: it is thrown away up to its end."""
+LOST = "\ufffd"
+"""What a driver puts where characters were lost: the code that they belonged to is thrown away."""
 _ENDS = frozenset("\r\n\t")
 
 
@@ -12,17 +14,18 @@ class Codes:
 
     def __init__(self) -> None:
         self._held = ""
-        self._too_long = False
+        self._spoilt = False
 
     @property
     def is_open(self) -> bool:
         """Whether a code has begun and not ended."""
-        return bool(self._held) or self._too_long
+        return bool(self._held) or self._spoilt
 
     def feed(self, text: str) -> list[str]:
         """The codes that `text` completes. Carriage return, line feed and tab end one.
 
-        Only printable ASCII is kept: the rest is no part of a member number in any bar code.
+        Control characters around a code are dropped (STX, ETX). A code with a character that no
+        bar code of a member number has is thrown away: on a bad line the number would be another.
         """
         codes: list[str] = []
         for character in text:
@@ -30,16 +33,18 @@ class Codes:
                 codes += self.end()
             elif " " <= character <= "~":
                 self._hold(character)
+            elif character >= "\x7f":
+                self._spoilt = True
         return codes
 
     def end(self) -> list[str]:
         """The code that is held, for a scanner that sends no end; none where there is nothing."""
-        code = "" if self._too_long else self._held.strip()
-        self._held, self._too_long = "", False
-        return [code] if code else []
+        code = "" if self._spoilt else self._held
+        self._held, self._spoilt = "", False
+        return [code] if code.strip() else []
 
     def _hold(self, character: str) -> None:
         if len(self._held) >= CODE_LENGTH_MAX:
-            self._too_long = True
+            self._spoilt = True
         else:
             self._held += character

@@ -14,10 +14,14 @@ import os
 import struct
 from pathlib import Path
 
+from mykey_tui.scanner.codes import LOST
+
 _EVENT = struct.Struct("@llHHi")
 """struct input_event: a time of two longs, type, code, value."""
 _EVENTS_AT_ONCE = 64
-_EV_KEY = 1
+_EV_SYN, _EV_KEY = 0, 1
+_SYN_DROPPED = 3
+"""The kernel's buffer ran over: keys are missing."""
 _DOWN = 1
 _EVIOCGRAB = 0x40044590
 _SHIFTS = frozenset({42, 54})
@@ -59,17 +63,21 @@ class InputDevice:
             raise OSError("the device was closed")
         whole = len(content) - len(content) % _EVENT.size
         return "".join(
-            self._character(code, value)
+            self._character(kind, code, value)
             for _, _, kind, code, value in _EVENT.iter_unpack(content[:whole])
-            if kind == _EV_KEY
         )
 
     def close(self) -> None:
         """See `ScannerDevice`. Closing ends the grab."""
         os.close(self._descriptor)
 
-    def _character(self, code: int, value: int) -> str:
-        """What a key adds: something when it goes down, nothing when it is held or let go."""
+    def _character(self, kind: int, code: int, value: int) -> str:
+        """What an event adds: a key something when it goes down, nothing when it is held or let go."""
+        if (kind, code) == (_EV_SYN, _SYN_DROPPED):
+            self._shift = False  # Nobody can say; the code is lost anyway.
+            return LOST
+        if kind != _EV_KEY:
+            return ""
         if code in _SHIFTS:
             self._shift = value != 0
             return ""

@@ -36,7 +36,7 @@ class SerialScanner:
         return self._descriptor
 
     def read(self) -> str:
-        """See `ScannerDevice`. Bytes that are no ASCII come as characters that are dropped later."""
+        """See `ScannerDevice`. Bytes that are no ASCII come as characters that spoil their code."""
         try:
             content = os.read(self._descriptor, _READ_BYTES)
         except BlockingIOError:

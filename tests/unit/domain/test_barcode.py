@@ -26,6 +26,10 @@ GOOD = [
     ("digits:9+nw7+luhn", "123456782", "123456782"),
     ("alnum:6+code39", "CODE39W", "CODE39"),
     ("alnum:6+code39", "CODE39", "CODE39"),
+    ("digits:6+code39", "902999 ", "902999"),
+    ("digits:10+track2", ";2802121234=99125?", "2802121234"),
+    ("digits:10+track2", ";2802121234?", "2802121234"),
+    ("digits:9+track2+luhn", ";123456782?", "123456782"),
 ]
 
 
@@ -49,6 +53,9 @@ def test_a_printed_number_is_taken_without_its_symbol(written: str, read: str, n
         ("digits:5+nw7-16", "AB"),
         ("digits:9+nw7+luhn", "A123456728A"),
         ("alnum:6+code39", "CODE39X"),
+        ("digits:6+code39", "902990 "),
+        ("digits:10+track2", ";2802121234"),
+        ("digits:10+track2", ";28021212=34?"),
         ("alnum:6+code39", "CODE_9W"),
     ],
 )

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mykey_tui.scanner.codes import CODE_LENGTH_MAX, Codes
+from mykey_tui.scanner.codes import CODE_LENGTH_MAX, LOST, Codes
 
 
 @pytest.mark.parametrize("end", ["\r", "\n", "\r\n", "\t"])
@@ -24,8 +24,19 @@ def test_pieces_make_no_difference(cuts: list[int]) -> None:
     assert not codes.is_open
 
 
-def test_what_is_no_printable_ascii_is_dropped() -> None:
-    assert Codes().feed("\x0228\x00021\x1b[3１\x7f\xff\r") == ["28021[3"]
+def test_control_characters_around_a_code_are_dropped() -> None:
+    assert Codes().feed("\x0228021\x03\r") == ["28021"]
+
+
+@pytest.mark.parametrize("damage", ["\xb5", "\xff", "\x7f", "１", LOST])
+def test_a_damaged_code_is_thrown_away_and_the_next_is_not(damage: str) -> None:
+    codes = Codes()
+    assert codes.feed(f"1234{damage}5678\r") == []
+    assert codes.feed("28021\r") == ["28021"]
+
+
+def test_a_blank_is_a_character_of_code_39_and_blanks_alone_are_no_code() -> None:
+    assert Codes().feed("902999 \r   \r") == ["902999 "]
 
 
 def test_a_code_that_is_too_long_is_thrown_away_and_the_next_is_not() -> None:

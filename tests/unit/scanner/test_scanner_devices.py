@@ -160,6 +160,17 @@ def test_a_grabbed_scanner_types_to_nobody_else(
     assert not watched.is_present()
 
 
+def test_keys_that_the_kernel_lost_make_no_other_number(
+    keyboard: Path, watching: Callable[..., Watched]
+) -> None:
+    watched = watching(lambda: InputDevice(keyboard))
+    assert watched.is_present()
+    dropped = struct.Struct("@llHHi").pack(1, 2, 0, 3, 0)
+    with keyboard.open("wb", buffering=0) as far:
+        far.write(events("28") + dropped + events("34\n") + events("4912\n"))
+        assert watched.code() == "4912"
+
+
 def test_a_device_that_cannot_be_grabbed_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "event7"
     os.mkfifo(path)
