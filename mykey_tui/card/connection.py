@@ -48,6 +48,9 @@ class CardArrived:
 
     reader: str
     atr: bytes
+    again: bool = False
+    """A card that was reported lay on this reader when the service or the watch over it was lost,
+    and one lies there at the first look since: the same lay, unless somebody exchanged the card."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,6 +88,8 @@ class Code(Enum):
     # Hand-over to the existing system
     HANDED_OVER = "H-OK"
     HANDOVER_OFF = "H-OFF"
+    HANDOVER_AGAIN = "H-AGAIN"
+    """A card that stayed where it lay while the reader was away: the till was given its number before."""
     HANDOVER_FILE = "H-FILE"
     HANDOVER_COMMAND = "H-CMD"
     HANDOVER_TIMEOUT = "H-TIME"

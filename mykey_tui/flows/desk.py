@@ -51,6 +51,8 @@ from mykey_tui.flows.desk_requests import (
 )
 from mykey_tui.flows.outcomes import (
     CardDetailOutcome,
+    Found,
+    HandOver,
     IdentifiedCard,
     LinkOutcome,
     LookupOutcome,
@@ -146,6 +148,9 @@ class Desk:
         self._thread = threading.Thread(target=self._watch, name="card-desk", daemon=True)
         # Only the desk's own thread touches these.
         self._lies_there = False
+        self._was_sent = (
+            False  # Whether the till was given, or may have been, what this card is for.
+        )
         self._announced: Request | None = None
         self._answered_at: float | None = None
         self._reader_state = ReaderState.STARTING
@@ -257,11 +262,12 @@ class Desk:
 
     def _note(self, event: ReaderEvent) -> None:
         match event:
-            case CardArrived():
+            case CardArrived(again=again):
+                self._was_sent = self._was_sent and again
                 self._lies_there = True
                 self._answered_at = None
                 if not self._serve_request():
-                    self._serve_arrival()
+                    self._serve_arrival(again=again)
             case CardLeft():
                 self._card_is_gone()
             case ReaderChanged(state=state, reader=reader):
@@ -285,14 +291,14 @@ class Desk:
             self._answered_at = None
             self._emit(CardForgotten())
 
-    def _serve_arrival(self) -> None:
+    def _serve_arrival(self, *, again: bool) -> None:
         with self._lock:
             expect, generation = self._expect, self._generation
         match expect:
             case _Expect.NOTHING:
                 pass
             case _Expect.LOOKUP:
-                self._answer(lambda: LookedUp(self._flows.lookup(handover=True)), LookedUp)
+                self._answer(lambda: self._look_up(again=again), LookedUp)
             case _Expect.LOOKUP_WITHOUT_HANDOVER:
                 self._answer(lambda: LookedUp(self._flows.lookup(handover=False)), LookedUp)
             case _Expect.SERVICE_CARD:
@@ -304,6 +310,24 @@ class Desk:
                 )
             case _:
                 assert_never(expect)
+
+    def _look_up(self, *, again: bool) -> LookedUp:
+        """Look up and hand over, once for each lay: a card that is only seen again is not sent again."""
+        if again and self._was_sent:
+            outcome = self._flows.lookup(handover=False)
+            if isinstance(outcome, Found):
+                outcome = replace(outcome, handover=HandOver(Code.HANDOVER_AGAIN))
+            return LookedUp(outcome)
+        self._was_sent = False  # What a clerk has just confirmed was the card before this one.
+        return self._sent(lambda: self._flows.lookup(handover=True))
+
+    def _sent(self, work: Callable[[], LookupOutcome]) -> LookedUp:
+        """The outcome of a look-up that may hand over, remembered for a card that is seen again."""
+        before, self._was_sent = self._was_sent, True  # What breaks in there may have been sent.
+        outcome = work()
+        sent = isinstance(outcome, Found) and outcome.handover.code is not Code.HANDOVER_OFF
+        self._was_sent = before or sent
+        return LookedUp(outcome)
 
     def _service_card(self, generation: int) -> ServiceCardSeen:
         outcome = self._flows.service_card()
@@ -342,11 +366,11 @@ class Desk:
     def _confirm(self, card: IdentifiedCard) -> None:
         """No card is read, so nothing is said of reading, and no card is asked back for it."""
         try:
-            outcome = self._flows.confirm(card)
+            event = self._sent(lambda: self._flows.confirm(card))
         except BaseException:
             self._emit(LookedUp(Stopped(Code.BUG)))
             raise
-        self._emit(LookedUp(outcome))
+        self._emit(event)
 
     def _refuse_without_card(self, request: CardRequest) -> None:
         """A PIN does not wait for a card: it was typed for the one that lay there."""
@@ -377,7 +401,9 @@ class Desk:
             case UnlinkRequest(card=card, given=given):
                 self._answer(lambda: LinkFinished(self._flows.unlink(card, given)), LinkFinished)
             case LookupRequest(card=card, given=pin):
-                self._answer(lambda: LookedUp(self._flows.lookup_with_pin(card, pin)), LookedUp)
+                self._answer(
+                    lambda: self._sent(lambda: self._flows.lookup_with_pin(card, pin)), LookedUp
+                )
             case ShowRequest():
                 self._answer(lambda: CardShown(self._flows.show()), CardShown)
             case _:

@@ -55,9 +55,11 @@ class Stopped:
 
 @dataclass(frozen=True, slots=True)
 class HandOver:
-    """What became of the hand-over: `code` is H-OK, H-OFF (none set up, or not wanted) or a failure.
+    """What became of the hand-over.
 
-    `adapter` is a short name for people: `file`, `command`, or empty.
+    `code` is H-OK, H-OFF (none set up, or not wanted), H-AGAIN (it was tried before for the same
+    lay, and is not tried again) or a failure. `adapter` is a short name for people: `file`,
+    `command`, or empty.
     """
 
     code: Code

@@ -15,6 +15,7 @@ from mykey_tui.domain.text import safe
 
 UNAWARE = 0x0000
 CHANGED = 0x0002
+EMPTY = 0x0010
 PRESENT = 0x0020
 MUTE = 0x0200
 _COUNTER_SHIFT = 16
@@ -30,6 +31,8 @@ class _Slot:
     card_lies: bool = False
     reported: bool = False
     """Whether the arrival of the card that lies there was handed out."""
+    again: bool = False
+    """Whether the card that lies there was seen here before the readers were lost from sight."""
     arrivals: int = 0
     """How many cards were laid here."""
 
@@ -44,6 +47,8 @@ class Slots:
     def __init__(self) -> None:
         self._slots: dict[str, _Slot] = {}
         self._events: deque[ReaderEvent] = deque()
+        self._had_card: set[str] = set()
+        """Readers not looked at since they were lost from sight with a card that was reported."""
         self.newest: str | None = None
         """The reader whose card was laid last."""
 
@@ -89,6 +94,18 @@ class Slots:
             self._slots.setdefault(name, _Slot())
         return len(vanished)
 
+    def lose_sight(self) -> None:
+        """The service or the watch over it is lost: the readers are forgotten, and were not moved.
+
+        A card that lies on one of them at its first look afterwards arrives `again`.
+        """
+        self._had_card.update(
+            name
+            for name, slot in self._slots.items()
+            if slot.card_lies and (slot.reported or slot.again)
+        )
+        self.keep([])
+
     def update(self, name: str, state: int, atr: bytes) -> bool:
         """Take in the state of one reader, as the service reported it. Whether it is news."""
         slot = self._slots.get(name)
@@ -104,14 +121,18 @@ class Slots:
             slot.atr = b"" if state & MUTE else atr
             slot.card_lies = True
             slot.arrivals += 1
+            slot.again = name in self._had_card
             self._card_arrived(name)
+        if state & (PRESENT | EMPTY):  # A reader that is only just coming up says neither.
+            self._had_card.discard(name)
         return news
 
     def _card_arrived(self, name: str) -> None:
         # An arrival that nobody fetched is overtaken by this one.
         self._events = deque(e for e in self._events if not isinstance(e, CardArrived))
         self.newest = name
-        self._events.append(CardArrived(safe(name), self._slots[name].atr))
+        slot = self._slots[name]
+        self._events.append(CardArrived(safe(name), slot.atr, slot.again))
 
     def _card_left(self, name: str) -> None:
         slot = self._slots[name]

@@ -178,11 +178,11 @@ class Watch:
                 self._lose_service(number)
 
     def context_died(self, looker: Looker) -> None:
-        """See `Board`. Whether the same cards lie there afterwards, nobody can say."""
+        """See `Board`. What lies there afterwards arrives `again`: nobody can say more of it."""
         with self._changed:
             if looker is self._looker:
                 self._count(context_renewed=1)
-                self._slots.keep([])
+                self._slots.lose_sight()
                 self._looked = False
                 self._changed.notify_all()
 
@@ -219,7 +219,7 @@ class Watch:
         return max(late, BACK_OFF_SECONDS)
 
     def _lose_service(self, number: int) -> None:
-        self._slots.keep([])
+        self._slots.lose_sight()
         if self._told is not None and self._told.state in _SERVED:
             self._count(service_lost=1)
         denied = number == SECURITY_VIOLATION

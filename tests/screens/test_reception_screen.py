@@ -79,7 +79,14 @@ async def test_a_refusal_says_what_its_code_what_now_and_that_nothing_was_sent(
 
 
 @pytest.mark.parametrize(
-    "code", [Code.HANDOVER_OFF, Code.HANDOVER_FILE, Code.HANDOVER_COMMAND, Code.HANDOVER_TIMEOUT]
+    "code",
+    [
+        Code.HANDOVER_OFF,
+        Code.HANDOVER_AGAIN,
+        Code.HANDOVER_FILE,
+        Code.HANDOVER_COMMAND,
+        Code.HANDOVER_TIMEOUT,
+    ],
 )
 async def test_a_failed_hand_over_is_said_beside_the_number(start: Start, code: Code) -> None:
     text = Catalog(Language.JAPANESE).code(code)

@@ -188,6 +188,54 @@ def test_what_kills_a_thread_does_not_kill_the_desk(
     counter.next_tap_works()
 
 
+def _stop_and_start(counter: Counter) -> None:
+    counter.service.stop()
+    counter.watcher.until(CardTaken)
+    counter.service.start()
+
+
+def _bounce(counter: Counter) -> None:
+    counter.service.stop()
+    counter.service.start()
+
+
+def _starve(counter: Counter) -> None:
+    """What a stopped process or a starved box looks like when it goes on."""
+    reader: Any = counter.desk._reader
+    reader._watch._looker.beat_at -= watch.BEAT_LATE_SECONDS + 1
+    reader.interrupt()
+
+
+@pytest.mark.parametrize("lose", [_stop_and_start, _bounce, _starve])
+def test_a_card_that_nobody_touches_is_handed_over_once_whatever_the_service_does(
+    counter: Counter, lose: Callable[[Counter], None]
+) -> None:
+    counter.lay()
+    assert isinstance(counter.answer(), Found)
+    for _ in range(2):
+        lose(counter)
+        outcome = counter.answer()
+        assert isinstance(outcome, Found)
+        assert outcome.handover.code is Code.HANDOVER_AGAIN
+        assert counter.bench.till.got == [SERVICE_ID]
+    counter.take()
+    counter.bench.till.got.clear()
+    counter.next_tap_works()
+
+
+def test_a_card_whose_reading_failed_is_handed_over_when_the_service_is_back(
+    counter: Counter,
+) -> None:
+    counter.service.hang("transmit")
+    counter.lay()
+    assert counter.answer() == Stopped(Code.CARD_SLOW)
+    counter.service.come_back()
+    _stop_and_start(counter)
+    outcome = counter.answer()
+    assert isinstance(outcome, Found), outcome
+    assert counter.bench.till.got == [SERVICE_ID]
+
+
 class _Leaving:
     def __init__(self, flows: Any, lookup: Callable[..., Any]) -> None:
         self._flows = flows

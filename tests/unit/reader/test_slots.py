@@ -112,3 +112,53 @@ def test_a_state_of_a_reader_that_nobody_knows_is_ignored() -> None:
     slots = two_readers()
     slots.update("C", state(1, PRESENT), ATR)
     assert events(slots) == []
+
+
+def test_a_card_that_stays_while_the_service_is_away_arrives_again() -> None:
+    slots = two_readers()
+    slots.update("A", state(1, PRESENT), ATR)
+    events(slots)
+    slots.lose_sight()
+    slots.lose_sight()  # a watcher that stays away is counted at each question
+    slots.keep([])  # the new service has not found its readers yet
+    slots.keep(["A", "B"])
+    slots.update("A", state(0, 0), b"")  # and powers them up
+    slots.update("A", state(0, PRESENT), ATR)
+    slots.update("B", state(0, PRESENT), ATR)
+    assert events(slots) == [CardLeft("A"), CardArrived("B", ATR)], "B's card is new"
+    slots.update("B", state(1, EMPTY), b"")
+    assert events(slots) == [CardLeft("B"), CardArrived("A", ATR, again=True)]
+
+
+def test_a_reader_that_is_empty_at_the_first_look_begins_anew() -> None:
+    slots = two_readers()
+    slots.update("A", state(1, PRESENT), ATR)
+    events(slots)
+    slots.lose_sight()
+    slots.keep(["A"])
+    slots.update("A", state(0, EMPTY), b"")
+    slots.update("A", state(1, PRESENT), ATR)
+    assert events(slots) == [CardLeft("A"), CardArrived("A", ATR)]
+
+
+def test_a_card_that_nobody_was_told_of_is_not_again() -> None:
+    slots = two_readers()
+    slots.update("A", state(1, PRESENT), ATR)
+    slots.lose_sight()
+    slots.keep(["A"])
+    slots.update("A", state(0, PRESENT), ATR)
+    assert events(slots) == [CardArrived("A", ATR)]
+
+
+def test_a_card_is_again_as_often_as_sight_is_lost() -> None:
+    slots = two_readers()
+    slots.update("A", state(1, PRESENT), ATR)
+    events(slots)
+    for _ in range(3):
+        slots.lose_sight()
+        slots.keep(["A"])
+        slots.update("A", state(0, PRESENT), ATR)
+    assert events(slots) == [CardLeft("A"), CardArrived("A", ATR, again=True)]
+    slots.update("A", state(1, EMPTY), b"")
+    slots.update("A", state(2, PRESENT), ATR)
+    assert events(slots) == [CardLeft("A"), CardArrived("A", ATR)], "laid again"
