@@ -87,7 +87,7 @@ def _place(context: Context, arguments: argparse.Namespace) -> Exit:
     slot = _slot(context)
     slot.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     card.save(slot)
-    text = context.output.catalog.text("cli.card.placed")
+    text = context.output.catalog.text("cli.card.placed", reader=f"emulator:{slot}")
     context.output.answer({"result": "placed", "reader": f"emulator:{slot}"}, [text])
     return Exit.DONE
 

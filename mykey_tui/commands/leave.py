@@ -57,6 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     lines = [
         text("cli.leave.kept-in", place=kept) if kept else text("cli.leave.wiped"),
         text("cli.leave.tell-operator"),
+        *_undecided(counts, output),
     ]
     output.answer(facts, lines)
     return Exit.DONE
@@ -75,6 +76,13 @@ def _leave(home: Home, *, may_lose: int, unread: bool, wipe: bool) -> str | None
         leaving.wipe(home, may_lose=may_lose)
         return None
     return leaving.set_aside(home, may_lose=may_lose).name
+
+
+def _undecided(counts: QueueCounts | None, output: Output) -> list[str]:
+    """What nobody decided before the counter left; the server keeps what it has."""
+    if counts is None or not counts.attention:
+        return []
+    return [output.catalog.text("cli.leave.attention", count=counts.attention)]
 
 
 def _refuse(output: Output, counts: QueueCounts) -> Exit:

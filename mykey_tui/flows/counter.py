@@ -29,8 +29,6 @@ from mykey_tui.store.outbox import QueuedMutation
 from mykey_tui.store.queueing import QUEUE_SHOWN_MAX
 
 SLIP_NAME = "pin-slip.txt"
-EXPORT_NAME = "card.txt"
-"""One file, written over: a heap of exports would be a list of visitors."""
 SIMULATED_PROFILE = "simulated"
 
 
@@ -137,7 +135,7 @@ class CounterDesk:
 
     def export_card(self, detail: CardDetail) -> Path:
         """Write the card view's text to a file of mode 0600 in the home."""
-        path = self.store.home.path / EXPORT_NAME
+        path = self.store.home.card_sheet
         self.store.home.write_private(path, self.card_text(detail).encode())
         return path
 

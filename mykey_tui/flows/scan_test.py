@@ -45,12 +45,22 @@ def shape_of(text: str) -> str:
     return "".join(_kind(character) for character in text[:_SHAPE_LENGTH_MAX])
 
 
+def sends_no_end(scans: Sequence[Scan]) -> bool:
+    """Whether the last scan of a keyboard scanner came without Enter or Tab behind it.
+
+    In a field such a code would be taken for typing.
+    """
+    return bool(scans) and scans[-1].longest_gap_ms is not None and not scans[-1].end
+
+
 def gap_needed(scans: Sequence[Scan]) -> int | None:
     """The setting `gap_ms` for this scanner: its longest gap and half as much again.
 
-    None before there are `SCANS_WANTED`, for a scanner that is no keyboard, and for one that is as
-    slow as a typist: that one needs a port of its own.
+    None before there are `SCANS_WANTED`, for a scanner that is no keyboard or sends no end, and for
+    one that is as slow as a typist: that one needs a port of its own.
     """
+    if sends_no_end(scans):
+        return None
     gaps = [scan.longest_gap_ms for scan in scans if scan.longest_gap_ms is not None]
     if len(gaps) < SCANS_WANTED:
         return None
@@ -61,7 +71,7 @@ def gap_needed(scans: Sequence[Scan]) -> int | None:
 def is_too_slow(scans: Sequence[Scan]) -> bool:
     """Whether enough scans came, and no gap would do."""
     gaps = [scan.longest_gap_ms for scan in scans if scan.longest_gap_ms is not None]
-    return len(gaps) >= SCANS_WANTED and gap_needed(scans) is None
+    return len(gaps) >= SCANS_WANTED and not sends_no_end(scans) and gap_needed(scans) is None
 
 
 def _kind(character: str) -> str:

@@ -216,7 +216,9 @@ class CounterScreen(Screen[None], inherit_bindings=False):
 
     def on_key(self, event: events.Key) -> None:
         """Do what the key stands for, or say why nothing happens."""
-        action = next((each for each in self.offered() if event.key in each.keys), None)
+        # A till may have Caps Lock on, and the key row prints capitals.
+        key = event.key.lower() if len(event.key) == 1 else event.key
+        action = next((each for each in self.offered() if key in each.keys), None)
         if action is None:
             if self.focused is None:
                 event.stop()

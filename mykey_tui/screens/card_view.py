@@ -36,7 +36,7 @@ _NAME_WIDTH = 26
 _VALUE_ROWS_MAX = 4
 _VALUE_LENGTH_MAX = 192
 """The longest sentence of a refusal fits; a value from a card is cut before it comes here."""
-_PATH_LENGTH_MAX = 56
+_PATH_LENGTH_MAX = 36
 """So much of a path fits in row 21; its end is the part that one looks for."""
 
 

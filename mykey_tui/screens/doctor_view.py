@@ -131,7 +131,8 @@ def _short(finding: Finding, face: Face, room: int) -> str:
     if finding.code is not None:
         return clipped(finding.code.value, room)
     if finding.because is not None:
-        return clipped(f"({finding.because.value})", room)
+        because = f"({finding.because.value})"
+        return because if cell_len(because) <= room else ""
     say = words_of(finding, face.catalog).say
     names = (
         safe(fact, 64) for fact in finding.facts.values() if any(sign.isalpha() for sign in fact)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mykey_tui.flows.desk_events import DeskEvent
-from mykey_tui.flows.scan_test import SCANS_WANTED, Scan, gap_needed, is_too_slow
+from mykey_tui.flows.scan_test import SCANS_WANTED, Scan, gap_needed, is_too_slow, sends_no_end
 from mykey_tui.screens import actions
 from mykey_tui.screens.actions import Action
 from mykey_tui.screens.base import CounterScreen
@@ -103,6 +103,8 @@ def _scan(number: int, scan: Scan, face: Face) -> Line:
 def _conclusion(scans: list[Scan], saved: int | None, face: Face) -> str:
     if saved is not None:
         return face.text("scan.saved", ms=saved)
+    if sends_no_end(scans):
+        return face.text("scan.no-end")
     if is_too_slow(scans):
         return face.text("scan.slow")
     needed = gap_needed(scans)

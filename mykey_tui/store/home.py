@@ -55,6 +55,14 @@ class Home:
         return self.path / "enrol.key"
 
     @property
+    def card_sheet(self) -> Path:
+        """What a person wrote out of the card view, with a MyKey ID.
+
+        One file, written over: a heap of them would be a list of visitors.
+        """
+        return self.path / "card.txt"
+
+    @property
     def anchors(self) -> Path:
         """CA certificates that this counter trusts."""
         return self.path / "anchors"

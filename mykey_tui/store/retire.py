@@ -21,7 +21,7 @@ _BLOCK_BYTES = 1024 * 1024
 
 
 def destroy(home: Home) -> None:
-    """Destroy the counter's keys and store. May be called again, and goes on where it was cut off.
+    """Destroy the counter's keys and store, and the sheet of a card that somebody wrote out. May be called again, and goes on where it was cut off.
 
     What lies in `aside-*` belongs to earlier stores and stays. The home can be enrolled anew.
 
@@ -31,7 +31,7 @@ def destroy(home: Home) -> None:
     name = home.database.name
     stores = sorted(path for path in home.path.glob(f"{name}*") if path.is_file())
     failed: OSError | None = None
-    for path in (home.key_file, home.pending_device_key, *stores):
+    for path in (home.key_file, home.pending_device_key, home.card_sheet, *stores):
         try:
             _destroy(path)
         except OSError as error:  # the others all the same: each one less is worth something

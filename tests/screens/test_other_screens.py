@@ -147,7 +147,7 @@ async def test_the_card_view_is_exported_once_there_is_a_card(start: Start) -> N
         await counter.shows("先にカードを読み取ってください")
         await counter.happens(CardShown(DETAIL))
         await counter.press("e")
-        await counter.shows("書き出しました：/home/counter/card.txt")
+        await counter.shows("マイキーID入り", "/home/counter/card.txt")
         assert counter.fakes.counter.exported == [DETAIL]
         counter.fakes.counter.export_error = StoreError(Code.STORE_FULL)
         await counter.press("e")
@@ -296,3 +296,16 @@ def test_a_municipality_that_a_list_knows_is_named_in_japanese(
 ) -> None:
     detail = replace(DETAIL, municipality="会津若松市")
     assert card_fields(detail, Catalog(language))[1].value == terminal
+
+
+async def test_capital_letters_do_what_the_key_row_prints(start: Start) -> None:
+    async with start() as counter:
+        await counter.press("X")
+        await counter.shows("診断")
+        await counter.press("B")
+        await counter.shows("スキャナーの確認")
+        await counter.press("escape", "escape", "f10")
+        await counter.press("Y")
+        await counter.until(
+            lambda: counter.app.return_code is not None or not counter.app.is_running
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mykey_tui.flows.scan_test import Scan, gap_needed, is_too_slow, scan_of
+from mykey_tui.flows.scan_test import Scan, gap_needed, is_too_slow, scan_of, sends_no_end
 
 
 def scan(gap: int | None) -> Scan:
@@ -37,6 +37,15 @@ def test_the_gap_is_half_as_much_again_as_the_longest(
     gaps: list[int | None], needed: int | None
 ) -> None:
     assert gap_needed([scan(gap) for gap in gaps]) == needed
+
+
+def test_a_keyboard_scanner_without_an_end_key_gets_no_gap() -> None:
+    endless = Scan(10, "9999999999", 5, "")
+    assert sends_no_end([scan(5), scan(5), endless])
+    assert gap_needed([scan(5), scan(5), endless]) is None
+    assert not is_too_slow([endless] * 3)
+    assert not sends_no_end([endless, scan(5)])
+    assert not sends_no_end([Scan(10, "9999999999", None, "")])
 
 
 def test_only_a_keyboard_that_is_as_slow_as_a_typist_is_too_slow() -> None:

@@ -159,3 +159,10 @@ def test_one_that_opens_is_not_set_aside_unread(queued: CounterStore, home: Home
     queued.close()
     assert code_of(lambda: leaving.set_aside_unread(home)) is Code.STORE_UNSENT
     assert home.database.exists()
+
+
+def test_the_sheet_of_a_card_goes_with_a_wipe(store: CounterStore, home: Home) -> None:
+    home.write_private(home.card_sheet, b"a MyKey ID")
+    store.close()
+    leaving.wipe(home)
+    assert not home.card_sheet.exists()
