@@ -14,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 
 from mykey_tui.diagnostics.drivers import driver_in
-from mykey_tui.diagnostics.facts import BoxFacts, UsbDevice
+from mykey_tui.diagnostics.facts import BoxFacts, Reach, UsbDevice
 from mykey_tui.diagnostics.files import is_there, listed, names_in, read_head
 from mykey_tui.diagnostics.known_readers import NFC_MODULES, known_reader
 from mykey_tui.diagnostics.service_socket import reach_of
@@ -130,7 +130,11 @@ def _modules(root: Path) -> Iterator[str]:
 
 
 def _services(root: Path, used: Path) -> Iterator[str]:
-    """Every service's socket, by its place; one that is reached in two ways counts once."""
+    """Every service's socket, by its place; one that is reached in two ways counts once.
+
+    The file that a killed service left behind is no service: somebody must listen, or its mode keep
+    us from asking.
+    """
     seen: set[tuple[int, int]] = set()
     others = (path for pattern in _OTHER_SOCKETS for path in _glob(root, pattern))
     for path in (used, root / SOCKET, *others):
@@ -138,7 +142,8 @@ def _services(root: Path, used: Path) -> Iterator[str]:
             status = path.stat()
             if stat.S_ISSOCK(status.st_mode) and (status.st_dev, status.st_ino) not in seen:
                 seen.add((status.st_dev, status.st_ino))
-                yield safe(_place(path, root), 48)
+                if reach_of(path)[0] in (Reach.OPEN, Reach.DENIED):
+                    yield safe(_place(path, root), 48)
 
 
 def _glob(root: Path, pattern: str) -> list[Path]:

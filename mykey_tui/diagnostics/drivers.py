@@ -9,6 +9,7 @@ from pathlib import Path
 from xml.parsers.expat import ExpatError
 
 from mykey_tui.diagnostics.facts import Driver
+from mykey_tui.diagnostics.files import read_head_bytes
 from mykey_tui.domain.text import safe
 
 PLIST_BYTES_MAX = 1024 * 1024
@@ -26,11 +27,10 @@ def driver_in(places: Iterable[Path]) -> Driver | None:
 
 
 def _read(place: Path) -> Driver | None:
+    content = read_head_bytes(place, PLIST_BYTES_MAX + 1)
+    if len(content) > PLIST_BYTES_MAX:
+        return None
     try:
-        with place.open("rb") as file:
-            content = file.read(PLIST_BYTES_MAX + 1)
-        if len(content) > PLIST_BYTES_MAX:
-            return None
         values = plistlib.loads(content)
     except (OSError, ValueError, LookupError, AttributeError, ExpatError, RecursionError):
         # What plistlib raises for bytes that are no property list is not one class of errors.

@@ -60,7 +60,7 @@ class BoxFacts:
     socket_mode: str = ""
     """Octal, of the socket or of the folder that keeps us out."""
     services: tuple[str, ...] = ()
-    """Places of all services' sockets that were found; more than one is one too many."""
+    """Places of all sockets where a service takes calls or keeps us out; more than one is one too many."""
     has_pcscd: bool = False
     """The program is installed."""
     libccid: Driver | None = None

@@ -13,24 +13,29 @@ HEAD_BYTES = 64 * 1024
 
 
 def read_head(path: Path, limit: int = HEAD_BYTES) -> str:
-    """The first `limit` bytes as text; empty where the file cannot be read.
+    """The first `limit` bytes as text; empty where the file cannot be read. See `read_head_bytes`."""
+    return read_head_bytes(path, limit).decode("utf-8", "replace")
+
+
+def read_head_bytes(path: Path, limit: int = HEAD_BYTES) -> bytes:
+    """The first `limit` bytes; empty where the file cannot be read.
 
     Never waits: a pipe in the place of a file has nothing to say.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     except OSError:
-        return ""
+        return b""
     content = bytearray()
     try:
         # A file of the kernel's gives a page at a time.
         while len(content) < limit and (piece := os.read(descriptor, limit - len(content))):
             content += piece
     except OSError:
-        return ""
+        return b""
     finally:
         os.close(descriptor)
-    return content.decode("utf-8", "replace")
+    return bytes(content)
 
 
 def names_in(folder: Path, limit: int) -> Iterator[str]:

@@ -79,9 +79,9 @@ class Box:
         listener.listen(8)
         self._sockets.append(listener)
 
-    def stale_socket(self) -> None:
+    def stale_socket(self, place: str = "run/pcscd/pcscd.comm") -> None:
         """The file that a service left behind when it was killed."""
-        self._bound("run/pcscd/pcscd.comm").close()
+        self._bound(place).close()
 
     def polkit(self, *, rule: bool = False) -> None:
         self.write("usr/share/polkit-1/actions/org.debian.pcsc-lite.policy", "<policyconfig/>")

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -222,6 +223,46 @@ def test_one_service_that_is_reached_in_two_ways_counts_once(box: Box) -> None:
     alias.mkdir(parents=True)
     (alias / "pcscd.comm").symlink_to(box.socket_path)
     assert len(read_box(box.root).services) == 1
+
+
+HAND_MADE = "usr/local/var/run/pcscd/pcscd.comm"
+
+
+def test_the_file_of_a_killed_service_is_not_a_second_service(box: Box) -> None:
+    box.stale_socket(HAND_MADE)
+    box.listen()
+    assert read_box(box.root).services == ("/run/pcscd/pcscd.comm",)
+
+
+def test_two_files_of_killed_services_are_no_service(box: Box) -> None:
+    box.stale_socket()
+    box.stale_socket(HAND_MADE)
+    facts = read_box(box.root)
+    assert (facts.services, facts.socket) == ((), Reach.REFUSED)
+
+
+def test_a_second_service_whose_socket_is_closed_to_us_counts(box: Box) -> None:
+    box.listen()
+    box.listen(HAND_MADE)
+    box.root.parent.chmod(0o755)
+    (box.root / HAND_MADE).chmod(0o000)
+    with as_an_ordinary_user():
+        services = read_box(box.root).services
+    assert services == ("/run/pcscd/pcscd.comm", f"/{HAND_MADE}")
+
+
+def test_a_pipe_in_the_place_of_a_drivers_list_holds_nobody_up(box: Box) -> None:
+    pipe = box.root / "etc/libccid_Info.plist"
+    os.mkfifo(pipe)
+    found: list[BoxFacts] = []
+    reading = threading.Thread(target=lambda: found.append(read_box(box.root)), daemon=True)
+    reading.start()
+    reading.join(2)
+    hangs = reading.is_alive()
+    if hangs:  # lets it go
+        os.close(os.open(pipe, os.O_WRONLY))
+    assert not hangs
+    assert found[0].libccid is None
 
 
 # The journal -----------------------------------------------------------------------------------
