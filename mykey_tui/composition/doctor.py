@@ -9,14 +9,14 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from mykey_tui.card.connection import ReaderState
+from mykey_tui.card.connection import CardReader, ReaderState
 from mykey_tui.composition.counter import make_judge
 from mykey_tui.composition.reader import make_reader
 from mykey_tui.diagnostics.box import read_box
@@ -53,6 +53,8 @@ from mykey_tui.sync.tls import trust_of
 
 T = TypeVar("T")
 
+EARLIER_SECONDS = 2.0
+"""How long a probe waits for an earlier one to end, which may only be slow."""
 ROOT = Path("/")
 STORE_SECONDS = 1.0
 """For one question to the store while a card lies there."""
@@ -60,6 +62,35 @@ NAME_LENGTH_MAX = 48
 """Of a reader, as the settings have it."""
 SOCKET_VARIABLE = "PCSCLITE_CSOCK_NAME"
 """Where libpcsclite looks for the service, if somebody told it."""
+
+
+class FreshReaders:
+    """Opens drivers of the doctor's own; a service that hangs costs the threads of one of them."""
+
+    def __init__(self) -> None:
+        self._one = threading.RLock()
+        """Held by the probe, which may open another driver to look for another reader."""
+        self._closed: list[CardReader] = []
+
+    @contextmanager
+    def opened(self, choice: ReaderChoice) -> Iterator[CardReader | None]:
+        """A driver; None while a probe or a call of an earlier one has not come back."""
+        if not self._one.acquire(timeout=EARLIER_SECONDS):
+            yield None
+            return
+        try:
+            self._closed = [reader for reader in self._closed if reader.health().still_out]
+            if self._closed:
+                yield None
+                return
+            reader = make_reader(choice)
+            try:
+                with closing(reader):
+                    yield reader
+            finally:
+                self._closed.append(reader)
+        finally:
+            self._one.release()
 
 
 def is_simulated(settings: Settings) -> bool:
@@ -72,9 +103,9 @@ def make_sources(
     *,
     root: Path = ROOT,
     environment: Mapping[str, str] = os.environ,
-    reader: ReaderProbe | None = None,
+    fresh: FreshReaders | None = None,
 ) -> Sources:
-    """All of the doctor's senses. `reader` is the running program's own, where there is one.
+    """All of the doctor's senses. Whoever examines again and again gives the same `fresh` each time.
 
     Nothing is opened before the examination begins.
     """
@@ -83,7 +114,7 @@ def make_sources(
     return Sources(
         box=lambda: read_box(root, Path(told) if told else None),
         journal=read_journal,
-        reader=reader or _fresh_reader(settings, home),
+        reader=_fresh_reader(settings, home, fresh or FreshReaders()),
         trust=lambda: _trust(settings, home),
         store=lambda: _store(home),
         line=lambda: _line(home),
@@ -120,8 +151,11 @@ def _as_enrolled(settings: Settings, home: _Opened) -> Settings:
     return settings if profile is None else replace(settings, profile=profile)
 
 
-def _fresh_reader(settings: Settings, home: _Opened) -> ReaderProbe:
-    """A driver of the doctor's own, for as long as the probe takes."""
+def _fresh_reader(settings: Settings, home: _Opened, fresh: FreshReaders) -> ReaderProbe:
+    """A driver of the doctor's own, for as long as the probe takes.
+
+    Nothing is told while an earlier one is still out: the service has not answered.
+    """
 
     def probe(tell: Callable[[ReaderFacts], None]) -> None:
         emulated = settings.reader.kind is ReaderKind.EMULATOR
@@ -137,20 +171,23 @@ def _fresh_reader(settings: Settings, home: _Opened) -> ReaderProbe:
             return
 
         def tell_all(facts: ReaderFacts) -> None:
-            tell(_with_other_reader(facts, settings.reader))
+            tell(_with_other_reader(facts, settings.reader, fresh))
 
-        with closing(make_reader(settings.reader)) as reader:
-            probe_reader(reader, _judgement(settings, home), tell_all)
+        with fresh.opened(settings.reader) as reader:
+            if reader is not None:
+                probe_reader(reader, _judgement(settings, home), tell_all)
 
     return probe
 
 
-def _with_other_reader(facts: ReaderFacts, choice: ReaderChoice) -> ReaderFacts:
+def _with_other_reader(
+    facts: ReaderFacts, choice: ReaderChoice, fresh: FreshReaders
+) -> ReaderFacts:
     """Where none has the name that was chosen: which reader there is, if any."""
     if not choice.name or not facts.ended or facts.state is not ReaderState.NO_READER:
         return facts
-    with closing(make_reader(ANY_PCSC_READER)) as reader:
-        other = listen(reader, ReaderFacts()).reader
+    with fresh.opened(ANY_PCSC_READER) as reader:
+        other = "" if reader is None else listen(reader, ReaderFacts()).reader
     return replace(facts, wanted=safe(choice.name, NAME_LENGTH_MAX), other=other)
 
 

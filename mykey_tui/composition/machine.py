@@ -8,6 +8,7 @@ from __future__ import annotations
 import platform
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -61,10 +62,17 @@ def reader_in_test(name: str, *, simulated: bool, root: Path = ROOT) -> ReaderIn
     """The reader that PC/SC calls `name`, with its USB number where only one reader is plugged in."""
     usb = () if simulated else read_box(root).usb
     known = versions(root, "")
-    return ReaderInTest(
-        name=bare_reader_name(name) + (" SIMULATED" if simulated else ""),
+    return replace(
+        named_reader(name, simulated=simulated),
         usb_id=usb[0].usb_id if len(usb) == 1 else "",
         software=tuple(f"{each} {known[each]}" for each in _OF_A_READER if known[each]),
+    )
+
+
+def named_reader(name: str, *, simulated: bool) -> ReaderInTest:
+    """What is known of the reader that PC/SC calls `name` without a look at the machine."""
+    return ReaderInTest(
+        name=bare_reader_name(name) + (" SIMULATED" if simulated else ""),
         month=SystemClock().now().strftime("%Y-%m"),
     )
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from mykey_tui.card.connection import CardReader, ReaderState
 from mykey_tui.card.live import SlotSeen, SlotsNow
@@ -24,13 +25,18 @@ from mykey_tui.scanner_settings import ScannerKind
 from mykey_tui.settings import PROFILES, Settings
 
 if TYPE_CHECKING:
+    from mykey_tui.composition.doctor import FreshReaders
     from mykey_tui.diagnostics.facts import LineFacts, ReaderFacts
+    from mykey_tui.diagnostics.look import Look
     from mykey_tui.diagnostics.sources import ReaderProbe, Sources
 
 ROOT = Path("/")
 BUSY_SECONDS = 0.5
 LOOK_SECONDS = 2.0
-"""How long the evidence sheet waits for the service to list its readers."""
+"""How long the evidence sheet waits for the service to list its readers, and for the machine's files."""
+NOTHING_KNOWN: Mapping[str, str] = MappingProxyType({})
+
+T = TypeVar("T")
 
 
 class _Looker(Protocol):
@@ -53,6 +59,10 @@ class Technician:
     _looker: _Looker | None = field(default=None, init=False)
     _one_look: threading.Lock = field(default_factory=threading.Lock, init=False)
     """A service that hangs costs one thread, however often the live view is opened."""
+    _one_sheet: threading.Lock = field(default_factory=threading.Lock, init=False)
+    """The same for the evidence sheet."""
+    _fresh: FreshReaders | None = field(default=None, init=False)
+    """And the threads of one driver, however often the examination is begun."""
 
     def examine(self) -> Iterator[Finding]:
         """One finding for each layer, lowest first."""
@@ -92,11 +102,8 @@ class Technician:
         return Trace(self.book.is_on, self.book.lines())
 
     def reader_in_test(self) -> ReaderInTest:
-        """The reader and its software."""
-        from mykey_tui.composition.machine import reader_in_test  # noqa: PLC0415
-
-        name = self.desk.reader_state[1]
-        return reader_in_test(name, simulated=self.reader.simulated, root=self.root)
+        """The reader and its software; its name alone where the machine's files do not answer."""
+        return self._tested().result()
 
     def save_scan_gap(self, gap_ms: int) -> None:
         """Write the scanner's gap into `counter.json`. Raises `StoreError`."""
@@ -111,14 +118,19 @@ class Technician:
         from mykey_tui.flows.evidence import EVIDENCE_NAME, Evidence, evidence_text  # noqa: PLC0415
         from mykey_tui.store.home import Home  # noqa: PLC0415  # with the store, heavy
 
+        # All at once, each with its time: the sheet is for a machine that hangs, too.
+        versions = _look(self._versions, NOTHING_KNOWN)
+        usb: Look[Sequence[str]] = _look(self._usb, ())
+        slots: Look[Sequence[SlotSeen]] = _look(self._slots, ())
+        tested = self._tested()
         sheet = Evidence(
-            versions=self._versions(),
-            usb=() if self.reader.simulated else self._usb(),
-            slots=self._slots_in_time(),
+            versions=versions.result(),
+            usb=usb.result(),
+            slots=slots.result(),
             health=self.desk.reader_health,
             report=report,
             soak=soak,
-            tested=self.reader_in_test(),
+            tested=tested.result(),
             readings=self.happenings.readings(),
             happenings=self.happenings.happenings(),
             trace=self.book.lines(),
@@ -129,23 +141,31 @@ class Technician:
         home.write_private(path, evidence_text(sheet).encode())
         return path
 
-    def _slots_in_time(self) -> Sequence[SlotSeen]:
-        """A look of its own, given up where the service hangs: the sheet is for that case too."""
-        from mykey_tui.diagnostics.look import Look  # noqa: PLC0415
+    def _slots(self) -> Sequence[SlotSeen]:
+        """A look of its own; nothing while that of an earlier sheet has not come back."""
+        if not self._one_sheet.acquire(blocking=False):
+            return ()
+        try:
+            return self._make_looker().look(0.0).slots
+        finally:
+            self._one_sheet.release()
 
-        nothing = SlotsNow(ReaderState.STARTING)
-        looker = self._make_looker()
-        return (
-            Look(lambda tell: tell(looker.look(0.0)), start=nothing, seconds=LOOK_SECONDS)
-            .result()
-            .slots
+    def _tested(self) -> Look[ReaderInTest]:
+        from mykey_tui.composition.machine import named_reader, reader_in_test  # noqa: PLC0415
+
+        name, simulated = self.desk.reader_state[1], self.reader.simulated
+        return _look(
+            lambda: reader_in_test(name, simulated=simulated, root=self.root),
+            named_reader(name, simulated=simulated),
         )
 
     def _sources(self) -> Sources:
         """The doctor's senses, with the running reader in place of one of its own."""
-        from mykey_tui.composition.doctor import make_sources  # noqa: PLC0415  # heavy
+        from mykey_tui.composition.doctor import FreshReaders, make_sources  # noqa: PLC0415  # heavy
 
-        sources = make_sources(self.settings, root=self.root)
+        if self._fresh is None:
+            self._fresh = FreshReaders()
+        sources = make_sources(self.settings, root=self.root, fresh=self._fresh)
         return replace(
             sources,
             reader=self._probe_of_the_running_reader(sources.reader),
@@ -213,15 +233,24 @@ class Technician:
 
     def _usb(self) -> Sequence[str]:
         """Product and number of the card readers on USB."""
+        if self.reader.simulated:
+            return ()
         from mykey_tui.diagnostics.box import read_box  # noqa: PLC0415
 
         return [f"{device.product} ({device.usb_id})" for device in read_box(self.root).usb]
 
-    def _versions(self) -> dict[str, str]:
+    def _versions(self) -> Mapping[str, str]:
         from mykey_tui.composition.machine import versions  # noqa: PLC0415
         from mykey_tui.store.engine import engine_version  # noqa: PLC0415  # heavy
 
-        return dict(versions(self.root, engine_version()))
+        return versions(self.root, engine_version())
+
+
+def _look(ask: Callable[[], T], otherwise: T) -> Look[T]:
+    """The answer as far as it comes in time; whatever hangs is given up."""
+    from mykey_tui.diagnostics.look import Look  # noqa: PLC0415
+
+    return Look(lambda tell: tell(ask()), start=otherwise, seconds=LOOK_SECONDS)
 
 
 def _hung(name: str) -> ReaderFacts:

@@ -140,8 +140,12 @@ class Watch:
         with self._changed:
             looker, self._looker = self._looker, None
             self._slots, self._told, self._looked = Slots(), None, False
-        if looker is not None:
-            looker.end(END_SECONDS)
+        if looker is None:
+            return
+        looker.end(END_SECONDS)
+        if looker.is_alive:
+            with self._changed:
+                self._out.append(looker)
 
     # The looker's side; see `looker.Board` ---------------------------------------------------
 

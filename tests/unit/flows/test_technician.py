@@ -26,7 +26,7 @@ from mykey_tui.reader.emulator import EmulatedReader
 from mykey_tui.reader.pcsc import PcscReader
 from mykey_tui.settings import Settings
 from mykey_tui.simulated.cards import make_card
-from tests.unit.diagnostics.box import Box
+from tests.unit.diagnostics.box import Box, debian_12
 from tests.unit.flows.conftest import NOW
 from tests.unit.reader.scripted_service import ScriptedService
 
@@ -225,3 +225,88 @@ def test_a_service_that_hangs_costs_one_thread_however_often_one_looks(
     comes_back.set()
     hanging.join(5)
     assert technician.look(0.1).state is ReaderState.READY
+
+
+def test_a_service_that_hangs_costs_the_evidence_one_thread_however_often_it_is_written(
+    technician: Technician, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mykey_tui.composition.technician.LOOK_SECONDS", 0.3)
+    comes_back, looks = threading.Event(), []
+
+    class HangingLooker:
+        def look(self, seconds: float) -> SlotsNow:
+            looks.append(seconds)
+            comes_back.wait(20)
+            return SlotsNow(ReaderState.READY)
+
+    monkeypatch.setattr(Technician, "_make_looker", lambda self: HangingLooker())
+    for _ in range(3):
+        technician.write_evidence(None, None)
+    comes_back.set()
+    assert len(looks) == 1
+
+
+def test_files_that_hang_do_not_keep_the_evidence(
+    technician: Technician, watcher: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watcher.until(ReaderIs)
+    monkeypatch.setattr("mykey_tui.composition.technician.LOOK_SECONDS", 0.3)
+    monkeypatch.setattr(EmulatedReader, "simulated", False)
+    comes_back = threading.Event()
+
+    def hang(root: Path) -> None:
+        comes_back.wait(20)
+        raise OSError("gone")
+
+    monkeypatch.setattr("mykey_tui.diagnostics.box.read_box", hang)
+    monkeypatch.setattr("mykey_tui.composition.machine.read_box", hang)
+    begun = time.monotonic()
+    tested = technician.reader_in_test()
+    text = technician.write_evidence(None, None).read_text()
+    seconds = time.monotonic() - begun
+    comes_back.set()
+    assert seconds < 5
+    assert (bool(tested.name), tested.software) == (True, ()), "its name needs no file"
+    assert "Readers on USB\n  not known" in text
+
+
+def test_a_frozen_service_costs_the_examination_one_thread_however_often_it_is_begun(
+    tmp_path: Path, watcher: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mykey_tui.diagnostics.probe.SERVICE_ANSWERS_SECONDS", 0.2)
+    monkeypatch.delenv("PCSCLITE_CSOCK_NAME", raising=False)  # the socket is the box's own
+    service = ScriptedService("Reader 00 00")
+    service.hang("establish", times=100)
+    monkeypatch.setattr(
+        "mykey_tui.composition.doctor.make_reader", lambda choice: PcscReader(service=service)
+    )
+    counter = RunningCounter(
+        Settings(home=tmp_path / "home"), Hands(reader=PcscReader(service=service))
+    )
+    try:
+        with pytest.raises(StoreError):
+            counter.build(watcher)
+        technician = counter.technician
+        assert technician is not None
+        box = Box(tmp_path / "root")
+        debian_12(box)
+        technician.root = box.root
+        for _ in range(4):
+            found = {finding.layer: finding for finding in examined(technician).findings}
+            assert found[Layer.DAEMON].code is Code.PCSC_HANGS
+        assert watching_threads() <= 2, "the running program's and one of the doctor's"
+        service.come_back()
+        deadline = time.monotonic() + 5
+        while watching_threads() > 1:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        found = {finding.layer: finding for finding in examined(technician).findings}
+        assert found[Layer.DAEMON].state is State.OK
+        box.close()
+    finally:
+        service.come_back()
+        counter.close()
+
+
+def watching_threads() -> int:
+    return [thread.name for thread in threading.enumerate()].count("card-watch")
