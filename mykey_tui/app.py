@@ -39,6 +39,7 @@ from mykey_tui.screens.base import CounterScreen
 from mykey_tui.screens.crash import crash_report, crash_words
 from mykey_tui.screens.doctor_notes import DoctorNotes
 from mykey_tui.screens.host import Face, Overlay, PinAsk, Place
+from mykey_tui.screens.pin_leftovers import Leftovers
 from mykey_tui.screens.places import overlay_screen, place_screen
 from mykey_tui.screens.profile import RenderProfile
 from mykey_tui.screens.reception import ReceptionScreen
@@ -59,7 +60,7 @@ EXIT_CANNOT_START = 3
 _log = logging.getLogger(__name__)
 
 
-class MyKeyApp(ScanRouting, BackgroundCalls, App[None], inherit_bindings=False):
+class MyKeyApp(Leftovers, ScanRouting, BackgroundCalls, App[None], inherit_bindings=False):
     """The counter's screen.
 
     `build` is called once in a thread, after the first paint, with the function that takes
@@ -282,19 +283,23 @@ class MyKeyApp(ScanRouting, BackgroundCalls, App[None], inherit_bindings=False):
         try:
             screen = PinScreen(self, ask)
         except OSError:  # This system would let a PIN end in a core on a disk.
-            self.base_screen.desk_event(ask.failed(Stopped(Code.KEYPAD_NONE)))
+            self._working_screen.desk_event(ask.failed(Stopped(Code.KEYPAD_NONE)))
             return
+        self.swallow_no_more()
         self.push_screen(screen)
         screen.entered()
 
     def answer_below(self, closing: CounterScreen, event: DeskEvent) -> None:
-        """Close `closing`, with what lies over it, and give the event to the screen below."""
+        """Close `closing`, with what lies over it, and give the event to the clerk's screen below.
+
+        Not to the doctor, who may lie between: the question came over it, and it asked nothing.
+        """
         if closing not in self.screen_stack:
             return  # It was closed by somebody else meanwhile, and its digits are forgotten.
         while self.counter_screen is not closing:
             self.back()
         self.back()
-        self.base_screen.desk_event(event)
+        self._working_screen.desk_event(event)
         self.counter_screen.repaint()
 
     def _close_all_screens(self) -> None:
@@ -315,7 +320,8 @@ class MyKeyApp(ScanRouting, BackgroundCalls, App[None], inherit_bindings=False):
         self.exit(return_code=self._return_code or 0)
 
     def on_unmount(self) -> None:
-        """Ask nothing more."""
+        """Ask nothing more, and let go of the keypad."""
+        self.swallow_no_more()
         if self._watch is not None:
             self._watch.stop()
 

@@ -23,11 +23,13 @@ class PinEntry:
     Raises `OSError` at construction where the system would still allow a core.
     """
 
-    __slots__ = ("_digits", "_lock")
+    __slots__ = ("_digits", "_lock", "_over", "_sealed")
 
     def __init__(self) -> None:
         forbid_core_dumps()
         self._digits = bytearray()
+        self._over = 0
+        self._sealed = False
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
@@ -44,21 +46,30 @@ class PinEntry:
 
     @property
     def complete(self) -> bool:
-        """Whether it has the one length that is ever sent."""
-        return self.count == PIN_LENGTH
+        """Whether exactly as many digits were pressed as are ever sent, and not one more."""
+        with self._lock:
+            return len(self._digits) == PIN_LENGTH and not self._over
 
     def press(self, key: str) -> bool:
-        """Take one ASCII digit; False for anything else, and for a fifth one."""
+        """Take one ASCII digit; False for anything else, and for a fifth one.
+
+        A fifth one is not kept but counted: the first four of a longer number are no PIN.
+        """
         with self._lock:
-            if key not in _DIGITS or len(self._digits) >= PIN_LENGTH:
+            if key not in _DIGITS or self._sealed:
+                return False
+            if len(self._digits) >= PIN_LENGTH:
+                self._over += 1
                 return False
             self._digits += key.encode("ascii")
             return True
 
     def erase(self) -> None:
-        """Forget the last digit."""
+        """Forget the last digit, also one that was only counted."""
         with self._lock:
-            if self._digits:
+            if self._over:
+                self._over -= 1
+            elif self._digits:
                 self._digits[-1] = 0
                 del self._digits[-1]
 
@@ -67,11 +78,18 @@ class PinEntry:
         with self._lock:
             self._overwrite()
 
+    def seal(self) -> None:
+        """Forget all digits, and take none ever after, whoever still presses."""
+        with self._lock:
+            self._sealed = True
+            self._overwrite()
+
     def moved(self) -> PinEntry:
         """The digits in an object of their own: what is pressed from now on does not change them."""
         other = PinEntry()
         with self._lock:
             other._digits, self._digits = self._digits, other._digits
+            other._over, self._over = self._over, other._over
         return other
 
     def take(self) -> str:
@@ -84,6 +102,7 @@ class PinEntry:
     def _overwrite(self) -> None:
         self._digits[:] = bytes(len(self._digits))
         self._digits.clear()
+        self._over = 0
 
 
 @dataclass(frozen=True, slots=True)

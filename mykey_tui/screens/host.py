@@ -181,7 +181,15 @@ class Host(Protocol):
         ...
 
     def answer_below(self, closing: CounterScreen, event: DeskEvent) -> None:
-        """Close this screen, if it is still open, and give the event to the one below."""
+        """Close this screen, if it is still open, and give the event to the clerk's one below."""
+        ...
+
+    def swallow_typing(self, ended: Callable[[], None]) -> None:
+        """Let digits, Enter and Backspace go nowhere until none came for a while, then `ended`."""
+        ...
+
+    def typing_goes_on(self) -> None:
+        """One more key came on the keypad: wait anew, if that is waited for."""
         ...
 
     def change_language(self) -> None:

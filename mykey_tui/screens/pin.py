@@ -2,7 +2,8 @@
 
 The digits are in a `PinEntry` alone, from the key to the card. It is emptied when the card is
 taken, when nobody types for a while, and when this screen closes. One press of Enter is one
-attempt: what comes after it finds nothing to send.
+attempt: what comes after it finds nothing to send. Where this screen closes by itself, what is
+still typed goes nowhere (`pin_leftovers`), and the keypad is kept for as long.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from mykey_tui.flows.desk_events import (
 )
 from mykey_tui.flows.outcomes import Stopped
 from mykey_tui.flows.pin_entry import PinEntry, PinGiven
-from mykey_tui.flows.services import KeypadSign
+from mykey_tui.flows.services import KeypadPort, KeypadSign
 from mykey_tui.screens import actions
 from mykey_tui.screens.actions import Action
 from mykey_tui.screens.base import CounterScreen
@@ -50,6 +51,10 @@ class PinScreen(CounterScreen):
         self._entry = PinEntry()
         self._on_reader = ask.wanted.on_reader
         self._override = False
+        self._keypad: KeypadPort | None = None
+        self._closed = False
+        self._awaited = False
+        """Whether a person closes it, or waits for the answer: nobody is in the midst of typing."""
         self._quiet: Timer | None = None
         self._deadline = ReadingDeadline(self, self._too_slow)
         self.state = PinState(
@@ -98,26 +103,36 @@ class PinScreen(CounterScreen):
         if services.pin.keypad is not None and not self.state.on_keypad:
             try:
                 services.pin.keypad.start(self._entry, self._from_keypad)
-                self.state.on_keypad = True
+                self._keypad, self.state.on_keypad = services.pin.keypad, True
             except MyKeyError as error:
                 if not services.pin.keyboard:
-                    self._end(Stopped(failure_code(error)))
+                    self._nothing_to_type_on(failure_code(error))
                     return
         elif services.pin.keypad is None and not services.pin.keyboard:
-            self._end(Stopped(Code.KEYPAD_NONE))
+            self._nothing_to_type_on(Code.KEYPAD_NONE)
             return
         self.repaint()
 
+    def _nothing_to_type_on(self, code: Code) -> None:
+        self._awaited = True
+        self._end(Stopped(code))
+
     def forget(self) -> None:
-        """Nothing of the PIN stays behind."""
-        self._entry.wipe()
+        """Nothing of the PIN stays behind, and nothing more of it comes."""
+        self._closed = True
+        self._entry.seal()
         self.state.word = ""
         self._deadline.stop()
         if self._quiet is not None:
             self._quiet.stop()
-        services = self.host.services
-        if services is not None and services.pin.keypad is not None:
-            services.pin.keypad.stop()
+        if self._awaited or self.state.step is PinStep.LOCKED:
+            self._let_go()
+        else:
+            self.host.swallow_typing(self._let_go)
+
+    def _let_go(self) -> None:
+        if self._keypad is not None:
+            self._keypad.stop()
 
     def _end(self, stopped: Stopped) -> None:
         self.host.answer_below(self, self._ask.failed(stopped))
@@ -129,7 +144,7 @@ class PinScreen(CounterScreen):
 
     def _nobody_typed(self) -> None:
         if self.state.step is not PinStep.SENT:
-            self.do_back()
+            self._give_up()
 
     def _too_slow(self) -> None:
         self._end(Stopped(Code.CARD_SLOW))
@@ -148,6 +163,7 @@ class PinScreen(CounterScreen):
                 if isinstance(outcome, Stopped) and outcome.code in _AGAIN:
                     self._refused(outcome)
                 else:
+                    self._awaited = self.state.step is PinStep.SENT
                     self.host.answer_below(self, event)
             case CardTaken() if self.state.step is not PinStep.LOCKED:
                 self._end(Stopped(Code.CARD_REMOVED))
@@ -181,6 +197,9 @@ class PinScreen(CounterScreen):
 
     def on_key(self, event: events.Key) -> None:
         """Digits and letters go into the entry or the word; all other keys are as everywhere."""
+        if self._closed:  # The key was on its way when this screen closed.
+            event.stop()
+            return
         character = event.character or ""
         if self.state.step is PinStep.OVERRIDE and character.isascii() and character.isalpha():
             self.state.word = (self.state.word + character.upper())[-len(OVERRIDE_WORD) :]
@@ -211,9 +230,12 @@ class PinScreen(CounterScreen):
 
     def _from_keypad(self, sign: KeypadSign) -> None:
         """Called on the keypad's thread."""
-        self.host.soon(partial(self._keypad, sign))
+        self.host.soon(partial(self._signed, sign))
 
-    def _keypad(self, sign: KeypadSign) -> None:
+    def _signed(self, sign: KeypadSign) -> None:
+        if self._closed:
+            self.host.typing_goes_on()
+            return
         if not self.is_mounted:
             return
         match sign:
@@ -238,6 +260,8 @@ class PinScreen(CounterScreen):
         """Send what was typed, once; or accept the word; or leave the slip."""
         match self.state.step:
             case PinStep.TYPING if not self._entry.complete:
+                self._entry.wipe()  # The rest of a barcode or of a longer password is no PIN.
+                self.state.dots = 0
                 self.flash(self.face.text("pin.four"))
             case PinStep.TYPING:
                 self._give(self._entry.moved())
@@ -261,6 +285,10 @@ class PinScreen(CounterScreen):
 
     def do_back(self) -> None:
         """Give up: nothing was sent."""
+        self._awaited = True
+        self._give_up()
+
+    def _give_up(self) -> None:
         code = Code.PIN_BLOCKED if self.state.step is PinStep.LOCKED else Code.PIN_NEEDED
         self._end(Stopped(code))
 

@@ -86,7 +86,11 @@ class ScanRouting(App[None]):
 
     async def on_event(self, event: events.Event) -> None:
         """Hold what may be a burst; let all other keys through, at most a moment late."""
-        if not isinstance(event, events.Key) or event.is_forwarded or self.scans_are_off:
+        if not isinstance(event, events.Key) or event.is_forwarded:
+            await super().on_event(event)
+            return
+        if self.scans_are_off:
+            self._drop_held()
             await super().on_event(event)
             return
         if self._burst_timer is not None:
@@ -105,10 +109,19 @@ class ScanRouting(App[None]):
 
     async def _burst_over(self) -> None:
         self._burst_timer = None
-        if self._burst.is_scan and self.focused is None:
+        if self.scans_are_off:
+            self._drop_held()
+        elif self._burst.is_scan and self.focused is None:
             self._take_scan("")  # A scanner set up without Enter: its digits are no keys of ours.
         else:
             await self._let_through()
+
+    def _drop_held(self) -> None:
+        """What was typed for the screen before is no digit of the PIN."""
+        if self._burst_timer is not None:
+            self._burst_timer.stop()
+            self._burst_timer = None
+        self._burst.release()
 
     async def _let_through(self) -> None:
         for key in self._burst.release():

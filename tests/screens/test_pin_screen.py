@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from textual import events
 
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import ReaderError
@@ -106,19 +107,43 @@ async def test_enter_before_the_fourth_digit_sends_nothing(start: Start, digits:
         assert counter.fakes.desk.pins == []
 
 
-async def test_a_digit_can_be_put_right_and_a_fifth_is_not_taken(start: Start) -> None:
+async def test_a_digit_can_be_put_right_also_one_too_many(start: Start) -> None:
     async with start() as counter:
         await ask(counter)
-        await counter.press(*"7359", "backspace", *"14", "enter")
+        await counter.press(*"7359", "backspace", *"14", "backspace", "enter")
         assert counter.fakes.desk.pins == [("7351", False)]
 
 
-async def test_six_digits_at_a_scanner_s_pace_are_no_barcode_here(start: Start) -> None:
+@pytest.mark.parametrize("number", ["4912345678904", "735199"], ids=["barcode", "signature PIN"])
+async def test_a_longer_number_costs_no_try_and_is_forgotten(start: Start, number: str) -> None:
     async with start() as counter:
-        await ask(counter)
-        await counter.pilot.press(*"735199", "enter")
-        await counter.until(lambda: bool(counter.fakes.desk.pins))
+        screen = await ask(counter)
+        await counter.pilot.press(*number, "enter")
+        await counter.shows("暗証番号は数字4桁です")
+        assert (boxes(counter), screen._entry.count) == (0, 0)
+        assert counter.fakes.desk.pins == []
+        await counter.press(*"7351", "enter")
         assert counter.fakes.desk.pins == [("7351", False)]
+
+
+async def test_keys_typed_before_the_screen_are_no_digits_of_the_pin(start: Start) -> None:
+    async with start() as counter:
+        counter.app.use_scan_gap(0.2)
+        counter.app.post_message(events.Key("7", "7"))
+        screen = await ask(counter)
+        counter.app.post_message(events.Key("3", "3"))
+        await counter.pilot.pause(0.4)
+        await counter.press("5", "1")
+        assert bytes(screen._entry._digits) == b"351"
+
+
+async def test_keys_held_when_the_screen_opens_do_not_come_later(start: Start) -> None:
+    async with start() as counter:
+        counter.app.use_scan_gap(0.2)
+        counter.app.post_message(events.Key("7", "7"))
+        screen = await ask(counter)
+        await counter.pilot.pause(0.4)
+        assert screen._entry.count == 0
 
 
 async def test_a_wrong_pin_says_what_is_left_and_the_boxes_are_empty(start: Start) -> None:
@@ -260,6 +285,17 @@ async def test_the_keypad_is_taken_and_the_staff_s_keys_are_not(start: Start) ->
         await counter.happens(LookedUp(found()))
         assert counter.fakes.desk.pins == [("7351", False)]
         assert (keypad.started, keypad.stopped) == (1, 1)
+
+
+async def test_a_longer_number_on_the_keypad_costs_no_try(start: Start) -> None:
+    keypad = FakeKeypad()
+    async with start(Fakes(pin=PinWays(keypad=keypad))) as counter:
+        screen = await ask(counter)
+        keypad.press("735199")
+        keypad.tell(KeypadSign.ENTER)
+        await counter.shows("暗証番号は数字4桁です")
+        assert (boxes(counter), screen._entry.count) == (0, 0)
+        assert counter.fakes.desk.pins == []
 
 
 async def test_keys_after_enter_do_not_change_what_was_sent(start: Start) -> None:

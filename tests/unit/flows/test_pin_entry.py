@@ -39,11 +39,43 @@ def typed(digits: str) -> PinEntry:
     return entry
 
 
-def test_four_digits_are_taken_and_no_fifth() -> None:
+def test_four_digits_are_taken_and_a_fifth_makes_it_no_pin() -> None:
     entry = PinEntry()
-    assert [entry.press(digit) for digit in "73519"] == [True, True, True, True, False]
-    assert entry.complete
+    assert [entry.press(digit) for digit in "7351"] == [True] * 4
+    complete = [entry.complete, entry.press("9"), entry.complete]
+    assert complete == [True, False, False]
+    assert entry.count == 4
+
+
+def test_digits_too_many_can_be_taken_back_one_by_one() -> None:
+    entry = typed("735199")
+    complete = []
+    for _ in range(2):
+        entry.erase()
+        complete.append(entry.complete)
+    assert complete == [False, True]
     assert entry.take() == "7351"
+
+
+@pytest.mark.parametrize("how", ["wipe", "take", "moved"])
+def test_what_was_too_long_is_forgotten_with_the_digits(how: str) -> None:
+    entry = typed("4912345678904")
+    getattr(entry, how)()
+    for digit in "7351":
+        entry.press(digit)
+    assert entry.complete
+
+
+def test_what_is_handed_over_too_long_is_no_pin_there_either() -> None:
+    assert not typed("735199").moved().complete
+
+
+def test_a_sealed_entry_takes_nothing_ever_after() -> None:
+    entry = typed("73")
+    entry.seal()
+    assert [entry.press(digit) for digit in "73519"] == [False] * 5
+    assert entry.count == 0
+    assert not entry.complete
 
 
 @pytest.mark.parametrize("key", ["", "a", "12", "１", "٤", " ", "\n", "enter"])
@@ -79,7 +111,7 @@ class Watched(bytearray):
         super().clear()
 
 
-@pytest.mark.parametrize("how", ["wipe", "take"])
+@pytest.mark.parametrize("how", ["wipe", "take", "seal"])
 def test_the_bytes_are_overwritten_before_they_are_let_go(how: str) -> None:
     entry = typed("7351")
     watched = entry._digits = Watched(entry._digits)
