@@ -52,7 +52,7 @@ class PinScreen(CounterScreen):
         self._on_reader = ask.wanted.on_reader
         self._override = False
         self._keypad: KeypadPort | None = None
-        self._closed = False
+        self._is_over = False
         self._awaited = False
         """Whether a person closes it, or waits for the answer: nobody is in the midst of typing."""
         self._quiet: Timer | None = None
@@ -119,7 +119,7 @@ class PinScreen(CounterScreen):
 
     def forget(self) -> None:
         """Nothing of the PIN stays behind, and nothing more of it comes."""
-        self._closed = True
+        self._is_over = True
         self._entry.seal()
         self.state.word = ""
         self._deadline.stop()
@@ -197,7 +197,7 @@ class PinScreen(CounterScreen):
 
     def on_key(self, event: events.Key) -> None:
         """Digits and letters go into the entry or the word; all other keys are as everywhere."""
-        if self._closed:  # The key was on its way when this screen closed.
+        if self._is_over:  # The key was on its way when this screen closed.
             event.stop()
             return
         character = event.character or ""
@@ -233,7 +233,7 @@ class PinScreen(CounterScreen):
         self.host.soon(partial(self._signed, sign))
 
     def _signed(self, sign: KeypadSign) -> None:
-        if self._closed:
+        if self._is_over:
             self.host.typing_goes_on()
             return
         if not self.is_mounted:

@@ -227,3 +227,20 @@ async def test_another_answer_in_mid_typing_leaves_the_rest_nowhere(start: Start
         await closes(counter)
         await counter.press("3")
         assert isinstance(counter.app.screen, ReceptionScreen)
+
+
+async def test_the_counter_is_alive_after_a_card_slipped_from_under_its_pin(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It froze: an attribute of ours hid the one that Textual closes screens by."""
+    monkeypatch.setattr(pin_leftovers, "LEFTOVER_SECONDS", SHORT)
+    async with start() as counter:
+        for _ in range(2):
+            await ask(counter)
+            await counter.press("1")
+            await slips(counter)
+            await counter.pilot.pause(2 * SHORT)
+            await counter.press("f3")
+            await counter.until(lambda: isinstance(counter.app.screen, QueueScreen))
+            await counter.press("escape")
+            await counter.until(lambda: isinstance(counter.app.screen, ReceptionScreen))
