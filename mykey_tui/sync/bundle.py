@@ -54,6 +54,7 @@ from mykey_tui.wire.bundle import (
 from mykey_tui.wire.messages import (
     BODY_BYTES_MAX,
     PUSH_ITEMS_MAX,
+    SUSPENSION_PREFIX,
     Position,
     PushReply,
     PushRequest,
@@ -178,9 +179,9 @@ def import_bundle(store: CounterStore, file: BinaryIO) -> Imported:
         for _, answer in answers():
             if answer.request == _PUSH and answer.status == 200:
                 _settle(store, answer, result)
-    synced_at = store.progress().synced_at
-    if synced_at is None or synced_at < start.made_at:
-        _round(store, StickLine(reader, answers()), start.made_at)
+    line = StickLine(reader, answers())
+    if _is_newer(store, line, start.made_at):
+        _round(store, line, start.made_at)
         result.news = store.progress().synced_at == start.made_at
         store.note_time()
     return result
@@ -238,6 +239,22 @@ def _not_behind(reply: PushReply, mark: Position | None) -> PushReply:
     if mark is None or mark.epoch != reply.epoch or mark.seq <= reply.seq:
         return reply
     return msgspec.structs.replace(reply, seq=mark.seq, digest=mark.digest)
+
+
+def _is_newer(store: CounterStore, line: StickLine, made_at: int) -> bool:
+    """Whether the reply tells more than is known here.
+
+    Times are whole seconds, and in one a counter can sync, export and get its reply: then its rows
+    tell. The same stick twice must not be news: news makes the rows young again.
+    """
+    known, suspended = store.progress(), store.suspension_head()
+    if known.synced_at != made_at:
+        return known.synced_at is None or known.synced_at < made_at
+    scope = store.identity.scope
+    rows, suspensions = line.newest(scope), line.newest(SUSPENSION_PREFIX + scope)
+    return (rows is not None and rows > known.cursor) or (
+        suspensions is not None and (suspended is None or suspensions > suspended.seq)
+    )
 
 
 def _round(store: CounterStore, line: StickLine, made_at: int) -> None:

@@ -18,7 +18,7 @@ import httpx
 import msgspec
 
 from mykey_tui.wire.bundle import Answer, BundleError, BundleReader, Place
-from mykey_tui.wire.messages import BUCKETS, MSGPACK, LogReply, SnapshotReply
+from mykey_tui.wire.messages import BUCKETS, MSGPACK, HeadReply, LogReply, SnapshotReply
 
 _ROOT = "/v1/"
 _TOKEN = 16
@@ -64,6 +64,18 @@ class StickLine(httpx.BaseTransport):
             part = decoded(answer.content, SnapshotReply)
             series = self._parts.setdefault("/".join(path[1:3]), [])
             series.append(_Span(place, part.first, part.next))
+
+    def newest(self, scope: str) -> int | None:
+        """The newest seq of a scope at that moment; None where the stick does not tell.
+
+        Raises `BundleError` where the head does not open, or is none.
+        """
+        place = self._heads.get(scope)
+        if place is None:
+            return None
+        with self._lock:
+            answer = self._answer(place)
+        return decoded(answer.content, HeadReply).seq
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """The answer that fits. Raises `httpx.ReadError` where there is none."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import shutil
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -36,13 +36,13 @@ class Sticks:
         self._number = 0
 
     def export(self, counter: Counter) -> Path:
-        path = self._path("export")
+        path = self.path("export")
         with path.open("wb") as file:
             export_bundle(counter.store, file)
         return path
 
     def carry(self, export: Path) -> tuple[Path, Carried]:
-        reply = self._path("reply")
+        reply = self.path("reply")
         database = self.site.database
         return reply, carry(Settings(database=database), export, reply, clock=self.site.clock)
 
@@ -55,9 +55,20 @@ class Sticks:
         self.site.clock.offset += timedelta(seconds=2)
         return self.take(counter, reply)
 
-    def _path(self, kind: str) -> Path:
+    def path(self, kind: str) -> Path:
         self._number += 1
         return self.folder / f"{self._number}.{kind}"
+
+
+class Still(SystemClock):
+    """A server's clock within one second."""
+
+    def __init__(self, moment: datetime) -> None:
+        super().__init__()
+        self._moment = moment
+
+    def now(self) -> datetime:
+        return self._moment
 
 
 @pytest.fixture
@@ -131,6 +142,36 @@ def test_the_same_stick_twice_is_nothing_the_second_time(site: Site, sticks: Sti
     assert (repeated.applied, repeated.news) == (0, False)
     assert state(counter) == before
     assert sticks.take(counter, again).applied == 0
+
+
+def test_a_reply_of_the_second_in_which_the_counter_was_last_in_step_brings_its_rows(
+    site: Site, sticks: Sticks
+) -> None:
+    scope = site.add_provider()
+    counter, other = site.enrol(scope), site.enrol(scope)
+    other.queue(7, "GONE")
+    sticks.there_and_back(other)
+    assert sticks.there_and_back(counter).news
+
+    def reply_of_that_second() -> Path:
+        synced_at = counter.store.progress().synced_at
+        assert synced_at is not None
+        reply = sticks.path("reply")
+        moment = Still(datetime.fromtimestamp(synced_at, UTC) + timedelta(milliseconds=900))
+        carry(Settings(database=site.database), sticks.export(counter), reply, clock=moment)
+        return reply
+
+    counter.queue(1, "ONE")
+    reply = reply_of_that_second()
+    done = sticks.take(counter, reply)
+    assert (done.applied, done.news) == (1, True)
+    assert counter.store.progress().cursor == 2
+    assert not sticks.take(counter, reply).news, "the same stick must not make rows young again"
+    site.set_suspended(7, suspended=True)
+    assert sticks.take(counter, reply_of_that_second()).news
+    link = counter.store.lookup(counter.token(7))
+    assert link is not None
+    assert link.status.name == "SUSPENDED"
 
 
 @pytest.mark.parametrize("there_swapped", [False, True])
