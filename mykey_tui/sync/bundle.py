@@ -263,12 +263,17 @@ def _round(store: CounterStore, line: StickLine, made_at: int) -> None:
     with (
         closing(CounterStore.open(store.home, clock=_AsOf(moment))) as then,
         # Its clock follows the server's time of that moment, which is nobody's time now.
-        closing(ServerClient(then.identity, SystemClock(), transport=line)) as client,
+        closing(_client_of(then.identity, line)) as client,
     ):
         try:
             sync_round(then, client)
         except LineError:
             return  # what was queued since the export is not on the stick; it goes with the next
+
+
+def _client_of(identity: Identity, line: StickLine) -> ServerClient:
+    # What the stick does not hold it will not hold the next moment either.
+    return ServerClient(identity, SystemClock(), transport=line, again_after_seconds=())
 
 
 class _AsOf:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
@@ -15,6 +16,7 @@ from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import ServerError
 from mykey_tui.store.identity import Identity
 from mykey_tui.sync.exchange import (
+    LineCutError,
     Reply,
     ServerBusyError,
     accept_headers,
@@ -52,6 +54,9 @@ from mykey_tui.wire.signature import sign
 
 OFFSET_NOTICED = timedelta(seconds=2)
 """A smaller difference of clocks is the line's delay and not worth a write."""
+
+AGAIN_AFTER_SECONDS = (0.2, 1.0)
+"""The pauses before a request goes again that a bad line has cut. Every one may be sent twice."""
 
 _CODES = {
     ProblemType.RETIRED.type_name: Code.SERVER_DENIED,
@@ -95,17 +100,21 @@ class ServerClient:
         remember_offset: Callable[[timedelta], None] | None = None,
         transport: httpx.BaseTransport | None = None,
         verify: ssl.SSLContext | bool = True,
+        again_after_seconds: tuple[float, ...] = AGAIN_AFTER_SECONDS,
     ) -> None:
         """Nothing is sent yet.
 
         `clock.offset` follows the server's time; `remember_offset` gets each new offset, to be
         kept for the next start. `transport` stands in for the network (the demo cuts it there).
+        `again_after_seconds`: how often, and after which pauses, a cut request goes again.
         """
         self._identity = identity
         self._clock = clock
         self._remember_offset = remember_offset
         self._key = Ed25519PrivateKey.from_private_bytes(identity.device_key)
         self._poll_key: bytes | None = None
+        self._again_after_seconds = again_after_seconds
+        self._line_holds = False
         self._http = make_http_client(transport, verify)
         self._base = f"{identity.server_url}/v1"
 
@@ -206,6 +215,26 @@ class ServerClient:
         raise _refusal(reply, problem, is_push=path == "/push")
 
     def _send(self, method: str, path: str, body: bytes | None, etag: str | None) -> Reply:
+        """Send, and where the line cut it send again: but not on a line that has just failed.
+
+        There one request is enough to see that it still does, or an outage is a storm of them.
+        """
+        pauses = self._again_after_seconds if self._line_holds else ()
+        self._line_holds = False
+        for pause in pauses:
+            try:
+                reply = exchange(self._http, self._request(method, path, body, etag))
+                break
+            except LineCutError:
+                time.sleep(pause)
+        else:
+            reply = exchange(self._http, self._request(method, path, body, etag))
+        self._line_holds = True
+        return reply
+
+    def _request(
+        self, method: str, path: str, body: bytes | None, etag: str | None
+    ) -> httpx.Request:
         request = self._http.build_request(
             method, self._base + path, content=body, headers=dict(accept_headers())
         )
@@ -214,7 +243,7 @@ class ServerClient:
         else:
             request.headers.update(self._poll_signature(str(request.url)))
             request.headers["If-None-Match"] = etag
-        return exchange(self._http, request)
+        return request
 
     def _signature(self, method: str, url: str, body: bytes | None) -> dict[str, str]:
         return sign(

@@ -44,10 +44,15 @@ _NOT_REACHED = (
     httpx.UnsupportedProtocol,
     httpx.LocalProtocolError,
 )
+_CUT = (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)
 
 
 class LineBrokeError(LineError):
     """The server was reached, and the line broke or was too slow before the reply was whole."""
+
+
+class LineCutError(LineBrokeError):
+    """It broke, and nobody had waited in vain: the same request may well come through at once."""
 
 
 class ServerBusyError(ServerError):
@@ -87,7 +92,8 @@ def exchange(http: httpx.Client, request: httpx.Request) -> Reply:
     """Send and receive.
 
     Raises:
-        LineError: not reached; `LineBrokeError` when reached, and the reply did not come whole.
+        LineError: not reached; `LineBrokeError` when reached, and the reply did not come whole
+            (`LineCutError` when the connection ended, and not our patience).
         ServerError: SERVER_BROKEN for a reply that is too large or cannot be unpacked; SERVER_TLS,
             SERVER_TLS_NAME or SERVER_TLS_TIME where the server could not prove itself: then nothing
             was sent.
@@ -107,13 +113,18 @@ def exchange(http: httpx.Client, request: httpx.Request) -> Reply:
         if unproven is not None:
             raise unproven from error
         # Only the kind: the text may name an address, never a person, but nobody needs it.
-        kind = LineError if isinstance(error, _NOT_REACHED) else LineBrokeError
-        raise kind(type(error).__name__) from error
+        raise _broken(error)(type(error).__name__) from error
     content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     encoding = response.headers.get("content-encoding", "").strip().lower()
     pause = _retry_after(response.headers.get("retry-after", ""))
     etag = response.headers.get("etag", "")[:ETAG_CHARS_MAX]
     return Reply(response.status_code, content_type, _unpack(packed, encoding), pause, etag)
+
+
+def _broken(error: httpx.HTTPError) -> type[LineError]:
+    if isinstance(error, _NOT_REACHED):
+        return LineError
+    return LineCutError if isinstance(error, _CUT) else LineBrokeError
 
 
 def _receive(response: httpx.Response, deadline: float) -> bytes:

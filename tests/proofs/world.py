@@ -35,7 +35,7 @@ from mykey_tui.store.home import Home
 from mykey_tui.store.identity import Identity
 from mykey_tui.store.keys import load_key
 from mykey_tui.store.outbox import Operation, QueuedFrame
-from mykey_tui.sync.client import ServerClient
+from mykey_tui.sync.client import AGAIN_AFTER_SECONDS, ServerClient
 from mykey_tui.sync.enrol import enrol
 from mykey_tui.sync.round import SyncReport, sync_round
 from mykey_tui.wire.messages import PushItem, SealedLink
@@ -155,7 +155,13 @@ class NoLine(httpx.BaseTransport):
 class Counter:
     """One enrolled counter: its files, and what a person or the timer does there."""
 
-    def __init__(self, home: Path, transport: httpx.BaseTransport) -> None:
+    def __init__(
+        self,
+        home: Path,
+        transport: httpx.BaseTransport,
+        *,
+        again_after_seconds: tuple[float, ...] = AGAIN_AFTER_SECONDS,
+    ) -> None:
         self.home = Home(home)
         self.clock = SystemClock()
         self.store = CounterStore.open(self.home, clock=self.clock)
@@ -165,6 +171,7 @@ class Counter:
             self.clock,
             remember_offset=self.store.save_clock_offset,
             transport=transport,
+            again_after_seconds=again_after_seconds,
         )
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.proofs.simulator.history import COUNTERS_MAX, History
 from tests.proofs.simulator.things import Box
 from tests.proofs.simulator.tools import put_back
-from tests.proofs.world import Counter, token_of
+from tests.proofs.world import token_of
 
 
 def copy_disk(history: History) -> None:
@@ -47,7 +47,7 @@ def _copy(history: History, number: int) -> tuple[Path, int]:
     copy = history.folder / f"disk{number}-{len(box.disks)}"
     shutil.copytree(box.home, copy)
     box.disks.append((copy, len(history.deeds)))
-    box.counter = Counter(box.home, history.line)
+    box.counter = history.opened(box.home)
     history.tell(f"disk of {number} copied")
     return box.disks[-1]
 
@@ -59,7 +59,7 @@ def _restore(history: History, number: int, copy: Path, then: int) -> None:
     if not in_place:
         shutil.rmtree(box.home)
     put_back(copy, box.home)
-    box.counter = Counter(box.home, history.line)
+    box.counter = history.opened(box.home)
     history.tell(f"disk of {number} restored, {'in place' if in_place else 'as a new file'}")
 
 
@@ -73,8 +73,8 @@ def clone_disk(history: History) -> None:
     box.counter.close()
     home = history.folder / f"counter{len(history.boxes)}"
     shutil.copytree(box.home, home)
-    box.counter = Counter(box.home, history.line)
-    history.boxes.append(Box(home, Counter(home, history.line)))
+    box.counter = history.opened(box.home)
+    history.boxes.append(Box(home, history.opened(home)))
     history.tell(f"{len(history.boxes) - 1} is a copy of {number}")
 
 

@@ -36,6 +36,9 @@ class History:
         self.dice = Random(seed)  # noqa: S311  # chance, repeatable
         self.folder = folder
         self.line = Line()
+        self.again_after_seconds = (0.0, 0.0) if seed % 2 else ()
+        """In every second history a request that was cut goes again at once, as it does in a shop; in
+        the others a round ends there, so that more of them end in the middle."""
         self.wire = Wire(self.dice)
         shutil.copytree(template, folder / "server")
         self.server = Server(folder / "server" / "server.db", self.line, TrueClock())
@@ -64,10 +67,14 @@ class History:
         for number in range(COUNTERS):
             home = folder / f"counter{number}"
             self.server.enrol(home)
-            self.boxes.append(Box(home, Counter(home, self.line)))
+            self.boxes.append(Box(home, self.opened(home)))
         self.scope = self.boxes[0].counter.store.identity.scope
         self.wire.server_places = lambda: read_server(self.server.file).places
         self.line.spoil = self.wire
+
+    def opened(self, home: Path) -> Counter:
+        """The counter's program, started on these files."""
+        return Counter(home, self.line, again_after_seconds=self.again_after_seconds)
 
     def close(self) -> None:
         for box in self.boxes:
@@ -220,7 +227,7 @@ class History:
         self.crash_in = None
         box = self.boxes[number]
         box.counter.close()
-        box.counter = Counter(box.home, self.line)
+        box.counter = self.opened(box.home)
 
     def restart_counter(self) -> None:
         """The program is started again, as after an upgrade; the queue is whatever it is."""

@@ -34,7 +34,7 @@ def upgrade_counter(history: History) -> None:
     newest = (STORE_LOADS_BESIDE if begun is not None else len(migrations.STEPS)) - 1
     form = history.dice.randint(oldest_form_of(box.home), newest)
     write_store_as(box.home, form, begun, digest_key=digest_key)
-    box.counter = Counter(box.home, history.line)
+    box.counter = history.opened(box.home)
     load = f", loaded up to {begun.cursor}" if begun is not None else ""
     history.tell(f"{number} upgraded from {form}, {len(waiting)} waiting{load}")
     if box.counter.waiting() != waiting:

@@ -160,6 +160,8 @@ class Site:
         self.clock = ServerClock()
         self._open()
         self.line = AppLine(self.app)
+        self.again_after_seconds: tuple[float, ...] = ()
+        """Of its counters' clients. None by default: what a test breaks stays broken."""
         self._counters: list[Counter] = []
 
     def _open(self) -> None:
@@ -232,7 +234,11 @@ class Site:
 
     def counter(self, store: CounterStore, clock: SystemClock) -> Counter:
         client = ServerClient(
-            store.identity, clock, remember_offset=store.save_clock_offset, transport=self.line
+            store.identity,
+            clock,
+            remember_offset=store.save_clock_offset,
+            transport=self.line,
+            again_after_seconds=self.again_after_seconds,
         )
         counter = Counter(store, client, clock)
         self._counters.append(counter)
