@@ -19,7 +19,8 @@ from mykey_server.core import Core
 from mykey_server.database import reading
 from mykey_server.services.site import JPKI, SIMULATED, all_providers
 from mykey_server.settings import Settings
-from mykey_server.tls import RENEW_BEFORE, TlsError, TlsFolder, report
+from mykey_server.tls import RENEW_BEFORE, TlsFolder, report
+from mykey_server.tls_names import TlsError
 from mykey_tui.domain.errors import AnchorsError
 
 READY_TRIES = 200

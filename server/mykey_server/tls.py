@@ -15,7 +15,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from pathlib import Path
 
 from cryptography import x509
@@ -29,7 +28,14 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from mykey_server.services.admin import AdminRefusedError
+from mykey_server.tls_names import (
+    TlsError,
+    as_constraint,
+    constraints_of,
+    names_in,
+    names_of,
+    permitted_by,
+)
 from mykey_tui.domain.fingerprint import pin_of
 
 BEGIN = datetime(2020, 1, 1, tzinfo=UTC)
@@ -38,14 +44,7 @@ SERVER_LIFETIME = timedelta(days=3 * 365)
 RENEW_BEFORE = timedelta(days=60)
 """From here on `serve` says at each start that `tls renew` is due."""
 
-HOSTS_MAX = 32
-_LABEL_MAX, _NAME_MAX = 63, 253
 _PEM_BYTES_MAX = 64 * 1024
-_EVERYTHING = (ip_network("0.0.0.0/0"), ip_network("::/0"))
-
-
-class TlsError(AdminRefusedError):
-    """The folder cannot be made or used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +92,7 @@ def make(folder: TlsFolder, hosts: list[str], *, now: datetime) -> TlsReport:
         TlsError: `tls-exists` where there is a CA already, `tls-host` for a host that is none.
         OSError: the disk does not take it.
     """
-    names = _names_of(hosts)
+    names = names_of(hosts)
     if folder.authority.exists():
         raise TlsError(
             "tls-exists", f"{folder.path} holds a CA; counters trust it. To renew: tls renew"
@@ -118,9 +117,9 @@ def renew(folder: TlsFolder, hosts: list[str], *, now: datetime) -> TlsReport:
     """
     certificate = read_authority(folder)
     key = _authority_key(folder)
-    names = _names_of(hosts) if hosts else _names_in(_server_certificate(folder))
-    allowed = {str(name.value) for name in _permitted(certificate)}
-    strangers = [str(name.value) for name in names if _as_constraint(name) not in allowed]
+    names = names_of(hosts) if hosts else names_in(_server_certificate(folder))
+    allowed = {str(name.value) for name in permitted_by(certificate)}
+    strangers = [str(name.value) for name in names if as_constraint(name) not in allowed]
     if strangers:
         raise TlsError(
             "tls-host", f"this CA may not speak for {', '.join(strangers)}: make a new one"
@@ -137,7 +136,7 @@ def report(folder: TlsFolder) -> TlsReport:
     authority, server = read_authority(folder), _server_certificate(folder)
     return TlsReport(
         pin=pin_of(authority.public_bytes(Encoding.DER)),
-        hosts=tuple(str(name.value) for name in _names_in(server)),
+        hosts=tuple(str(name.value) for name in names_in(server)),
         server_until=server.not_valid_after_utc,
         authority_until=authority.not_valid_after_utc,
     )
@@ -157,7 +156,7 @@ def _authority(
         _certificate_for(name, name, public_key, now + AUTHORITY_LIFETIME)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_usage(signs_certificates=True), critical=True)
-        .add_extension(_constraints(names), critical=True)
+        .add_extension(constraints_of(names), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
         .sign(key, hashes.SHA256())
     )
@@ -222,73 +221,6 @@ def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
         encipher_only=False,
         decipher_only=False,
     )
-
-
-def _constraints(names: list[x509.GeneralName]) -> x509.NameConstraints:
-    """Only these hosts. A kind of name that nobody asked for is shut out as a whole."""
-    permitted = [_constraint(name) for name in names]
-    excluded: list[x509.GeneralName] = []
-    if not any(isinstance(name, x509.IPAddress) for name in names):
-        excluded += [x509.IPAddress(network) for network in _EVERYTHING]
-    if not any(isinstance(name, x509.DNSName) for name in names):
-        excluded.append(x509.DNSName(""))
-    return x509.NameConstraints(permitted_subtrees=permitted, excluded_subtrees=excluded or None)
-
-
-def _constraint(name: x509.GeneralName) -> x509.GeneralName:
-    if isinstance(name, x509.IPAddress):
-        return x509.IPAddress(ip_network(str(name.value)))
-    return name
-
-
-def _as_constraint(name: x509.GeneralName) -> str:
-    return str(_constraint(name).value)
-
-
-def _permitted(authority: x509.Certificate) -> list[x509.GeneralName]:
-    try:
-        constraints = authority.extensions.get_extension_for_class(x509.NameConstraints).value
-    except x509.ExtensionNotFound as error:
-        raise TlsError("tls-broken", "ca.pem is no CA of this program") from error
-    return constraints.permitted_subtrees or []
-
-
-def _names_of(hosts: list[str]) -> list[x509.GeneralName]:
-    if not 1 <= len(hosts) <= HOSTS_MAX:
-        raise TlsError("tls-host", f"1 to {HOSTS_MAX} hosts")
-    return [_name_of(host) for host in dict.fromkeys(hosts)]
-
-
-def _name_of(host: str) -> x509.GeneralName:
-    try:
-        address: IPv4Address | IPv6Address = ip_address(host.strip("[]"))
-    except ValueError:
-        return x509.DNSName(_host_name(host))
-    return x509.IPAddress(address)
-
-
-def _host_name(text: str) -> str:
-    """A host name in ASCII, as it stands in a URL; a wildcard is none."""
-    try:
-        name = text.lower().encode("idna").decode("ascii")
-    except UnicodeError as error:
-        raise TlsError("tls-host", "no host name") from error
-    labels = name.split(".")
-    for label in labels:
-        plain = label.replace("-", "")
-        if not plain.isalnum() or len(label) > _LABEL_MAX or label[0] == "-" or label[-1] == "-":
-            raise TlsError("tls-host", "no host name")
-    if len(name) > _NAME_MAX:
-        raise TlsError("tls-host", "no host name")
-    return name
-
-
-def _names_in(certificate: x509.Certificate) -> list[x509.GeneralName]:
-    try:
-        extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
-    except x509.ExtensionNotFound as error:
-        raise TlsError("tls-broken", "server.pem names no host") from error
-    return list(extension.value)
 
 
 def _server_certificate(folder: TlsFolder) -> x509.Certificate:

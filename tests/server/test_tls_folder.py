@@ -12,16 +12,15 @@ import pytest
 from mykey_server.tls import (
     AUTHORITY_LIFETIME,
     SERVER_LIFETIME,
-    TlsError,
     TlsFolder,
     _authority_key,
     _issue,
-    _names_of,
     make,
     read_authority,
     renew,
     report,
 )
+from mykey_server.tls_names import TlsError, names_of
 
 NOW = datetime.now(UTC)
 HOST = "sync.example.jp"
@@ -85,7 +84,7 @@ def test_a_stolen_ca_key_opens_no_other_door(
 ) -> None:
     made = folder(tmp_path, *hosts)
     authority = read_authority(made)
-    _issue(made, authority, _authority_key(made), _names_of([stolen_for]), NOW)
+    _issue(made, authority, _authority_key(made), names_of([stolen_for]), NOW)
     with pytest.raises(ssl.SSLCertVerificationError, match="subtree"):
         handshake(made.authority, made, stolen_for)
 
