@@ -11,8 +11,8 @@ setup: .venv/.done            # native packages, the locked environment, the two
 demo: setup                   # everything on one machine: server, two counters' data, cards, the screen
 	$(PY)/mykey demo
 
-test: setup
-	$(PY)/pytest $(ARGS)
+test: setup                   # two files at a time; ARGS="-n0 …" for one, as with --pdb
+	$(PY)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 soak: setup                   # the proofs at full length; MYKEY_SOAK=0.1 is a tenth
 	MYKEY_SOAK=$${MYKEY_SOAK:-1} nice $(PY)/pytest -s tests/proofs tests/server/test_postgresql_proofs.py tests/pcscd/test_the_next_tap.py tests/pcscd/test_beside_opensc.py $(ARGS)
