@@ -63,7 +63,7 @@ def pull_suspensions(
         if known is not None and not whole and state.seq == known.seq:
             if (
                 state.epoch == known.epoch
-                and state.issued_at - known.issued_at < NOTED_EVERY_SECONDS
+                and abs(state.issued_at - known.issued_at) < NOTED_EVERY_SECONDS
             ):
                 return  # nothing new, and no write for it
             changes: dict[bytes, bool] = {}
@@ -103,7 +103,11 @@ def proven(head: HeadReply, server_key: bytes | None, *, scope: str) -> Suspensi
 
 
 def refuse_older(state: SuspensionState, known: SuspensionHead | None, *, now: float) -> None:
-    """Raises SERVER_SUSPENSIONS for a state that is past its end, or behind the one here."""
+    """Raises SERVER_SUSPENSIONS for a state that is past its end, or behind the one here.
+
+    Within an epoch the seq tells. The server's time tells between two epochs alone: its clock may have
+    been wrong for a while, and the suspensions after that must not wait until it is that late again.
+    """
     if state.not_after <= now:
         raise _refused("past its end")
     if known is None:
@@ -114,7 +118,7 @@ def refuse_older(state: SuspensionState, known: SuspensionHead | None, *, now: f
         same_number = state.seq == known.seq and known.total != DAMAGED
         if same_number and (state.digest, state.total) != (known.digest, known.total):
             raise _refused("two lists of one number")
-    if state.issued_at < known.issued_at - CLOCK_STEP_SECONDS:
+    elif state.issued_at < known.issued_at - CLOCK_STEP_SECONDS:
         raise _refused("issued before the one here")
 
 

@@ -105,7 +105,8 @@ def state(**values: object) -> SuspensionState:
         ({"epoch": "f", "seq": 1}, 15_000, KNOWN, False),  # another history, issued now
         ({"epoch": "f", "seq": 1, "issued_at": 9_800}, 15_000, KNOWN, False),
         ({"epoch": "f", "issued_at": 10_000 - CLOCK_STEP_SECONDS - 1}, 15_000, KNOWN, True),
-        ({"seq": 9, "issued_at": 5_000}, 15_000, KNOWN, True),
+        ({"seq": 9, "issued_at": 5_000}, 15_000, KNOWN, False),  # the server's clock was ahead
+        ({"issued_at": 5_000}, 15_000, KNOWN, False),
     ],
 )
 def test_a_state_is_no_older_than_the_one_here(

@@ -212,6 +212,31 @@ def test_a_list_of_another_epoch_is_taken_whole(site: Any, linked: Any) -> None:
     assert [is_suspended(linked, number) for number in (1, 2, 3)] == [True, False, True]
 
 
+@pytest.mark.parametrize("ahead", [timedelta(minutes=10), timedelta(days=365)])
+def test_suspensions_arrive_after_the_servers_clock_was_ahead_for_a_while(
+    site: Any, linked: Any, ahead: timedelta
+) -> None:
+    site.clock.offset = ahead
+    linked.sync()
+    site.clock.offset = timedelta()
+    site.set_suspended(2, suspended=True)
+    linked.sync()
+    assert is_suspended(linked, 2)
+
+
+def test_after_a_clock_that_was_ahead_another_epoch_is_believed_again(
+    site: Any, linked: Any
+) -> None:
+    site.clock.offset = timedelta(days=365)
+    linked.sync()
+    site.clock.offset = timedelta()
+    linked.sync()
+    site.rename_history("f" * 16)
+    site.set_suspended(2, suspended=True)
+    linked.sync()
+    assert is_suspended(linked, 2)
+
+
 def test_a_state_that_is_only_signed_anew_costs_no_write(site: Any, linked: Any) -> None:
     before = linked.store.suspension_head()
     linked.clock.offset += timedelta(seconds=120)
