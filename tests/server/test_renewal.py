@@ -107,13 +107,14 @@ async def test_a_suspension_is_carried_over_with_the_links(server: Server) -> No
     await second.push(second.link(NEW, "B2"))
     suspend(server, OLD)
     carry_over(server, OLD, NEW)
-    assert await suspended(first) == {first.token(NEW)}
+    assert await suspended(first) == {first.token(OLD), first.token(NEW)}
     assert await suspended(second) == {second.token(NEW)}
     assert (await first.verdict(first.unlink(NEW))).kind == "id_suspended"
     with pytest.raises(AdminRefusedError):
         suspend(server, OLD, suspended=False)
     assert suspend(server, NEW, suspended=False) == ["A-1", "B-1"]
-    assert await suspended(first) == set()
+    assert await suspended(first) == {first.token(OLD)}, "the old card stays stopped"
+    assert await suspended(second) == set()
     assert all(finding.ok for finding in self_check(server.core.engine))
 
 

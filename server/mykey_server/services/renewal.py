@@ -2,7 +2,8 @@
 
 At every provider the successor's token gets a row with the same service ID, and the old token's row
 stays as `renewed` with none: the old card opens nothing any more, and says why. A suspension is
-carried over too. A chosen MyKey ID keeps its 14 characters and is completed at the municipal
+carried over too, and never lifted from the old token: counters hear of suspensions before they hear
+of rows, and a stopped card must not open anything in between. A chosen MyKey ID keeps its 14 characters and is completed at the municipal
 counter, so it is not renewed here.
 """
 
@@ -23,7 +24,7 @@ from mykey_server.services.holdings import (
     write_holdings,
 )
 from mykey_server.services.site import Provider, find_provider
-from mykey_server.services.suspensions import LIFTED, flag, set_suspended
+from mykey_server.services.suspensions import set_suspended
 from mykey_server.tables.base import table_of
 from mykey_server.tables.management import (
     KIND_DEFAULT,
@@ -114,7 +115,6 @@ def _carry_over(connection: Connection, provider: Provider, old: SubjectCn, new:
         holdings.put(replace(held, row=empty))
         service_id = held.row.service_id
         holdings.put(Held(LinkRow(token, None, service_id, LinkStatus.ACTIVE, 0), new))
-        flag(connection, provider, [held.row.token], LIFTED)
     write_holdings(connection, provider, head, holdings)
 
 

@@ -11,12 +11,16 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from mykey_server.database import writing
+from mykey_server.services.renewal import renew
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.digest import EMPTY_DIGEST
 from mykey_tui.domain.errors import LineError, ServerError
+from mykey_tui.domain.ids import SubjectCn
 from mykey_tui.domain.link import LinkStatus
 from mykey_tui.store.counter_store import CounterStore
 from mykey_tui.wire.messages import MSGPACK, SUSPENSION_CONTEXT, SuspensionState
+from tests.unit.sync.conftest import person
 
 Send = Callable[[], httpx.Response]
 Change = Callable[[dict[str, Any]], dict[str, Any]]
@@ -235,6 +239,27 @@ def test_after_a_clock_that_was_ahead_another_epoch_is_believed_again(
     site.set_suspended(2, suspended=True)
     linked.sync()
     assert is_suspended(linked, 2)
+
+
+def test_a_stopped_card_that_was_renewed_opens_nothing_before_the_rows_arrive(
+    site: Any, linked: Any
+) -> None:
+    with writing(site.core.engine) as connection:
+        renew(connection, SubjectCn.parse(person(1)), SubjectCn.parse(person(7)))
+
+    def no_rows(request: httpx.Request, send: Send) -> httpx.Response:
+        if "S:" not in str(request.url).replace("%3A", ":") and "/hello" not in request.url.path:
+            raise httpx.ReadError("cut")
+        return send()
+
+    site.line.spoil = no_rows
+    with pytest.raises(LineError):
+        linked.sync()
+    assert is_suspended(linked, 1)
+    site.line.spoil = None
+    linked.sync()
+    assert is_suspended(linked, 1)
+    assert is_suspended(linked, 7)
 
 
 def test_a_state_that_is_only_signed_anew_costs_no_write(site: Any, linked: Any) -> None:
