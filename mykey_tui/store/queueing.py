@@ -12,6 +12,7 @@ from mykey_tui.store import links, outbox, progress, verdicts
 from mykey_tui.store.base import RowsNow, StoreBase
 from mykey_tui.store.engine import reading, writing
 from mykey_tui.store.identity import incarnation_of
+from mykey_tui.store.load_progress import load_row
 from mykey_tui.store.outbox import (
     Batch,
     Operation,
@@ -194,6 +195,7 @@ class Queueing(StoreBase):
             series = incarnation or incarnation_of(connection)
             cursor = progress.read(connection).cursor
             tally = progress.start_tally(connection)
+            loading = load_row(connection) is not None
             # What lies at or before the cursor is here already, or was superseded: a replayed
             # verdict may show a row that has been removed since.
             rows, refused = links.sort_out(v.row for v in final if v.row and v.row[4] > cursor)
@@ -201,7 +203,7 @@ class Queueing(StoreBase):
             for verdict in final:
                 mid = outbox.mid_of_number(connection, series, verdict.mid)
                 if mid is not None:
-                    verdicts.settle(connection, mid, verdict, seq=reply.seq)
+                    verdicts.settle(connection, mid, verdict, seq=reply.seq, loading=loading)
             mids = (outbox.mid_of_number(connection, series, number) for number in tried)
             parked = verdicts.count_try(connection, [mid for mid in mids if mid is not None])
             progress.save_tally(connection, tally, refused=refused)

@@ -35,8 +35,14 @@ class NotReplaceableError(StoreError):
         super().__init__(Code.CONFLICT_MOVED, message)
 
 
-def settle(connection: Connection, mid: int, verdict: ItemVerdict, *, seq: int) -> None:
-    """Store a final verdict: the effect here gives way to the server's row, and the time goes."""
+def settle(
+    connection: Connection, mid: int, verdict: ItemVerdict, *, seq: int, loading: bool
+) -> None:
+    """Store a final verdict: the effect here gives way to the server's row, and the time goes.
+
+    Not so while a load is under way (`loading`): the rows that serve meanwhile may be of another
+    history, and have refused the server's row for its lower seq. Then the effect lasts until the swap.
+    """
     state, code = _outcome(verdict)
     connection.execute(
         update(StoredMutation)
@@ -49,8 +55,8 @@ def settle(connection: Connection, mid: int, verdict: ItemVerdict, *, seq: int) 
             acked_seq=seq,
         )
     )
-    if state is MutationState.DONE and verdict.row is None:
-        return  # in effect, and the reply shows no row: the effect here lasts until the next pull
+    if state is MutationState.DONE and (verdict.row is None or loading):
+        return  # in effect, and no row of it is here: the effect here lasts until the next pull
     # A later mutation of the same token may lie there by now; that one stays.
     connection.exec_driver_sql("DELETE FROM local_link WHERE mid = ?", (mid,))
 

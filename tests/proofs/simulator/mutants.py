@@ -124,7 +124,7 @@ def settles_by_answers() -> Iterator[None]:
             for known in told:
                 mid = mids[known.mid]
                 if known.state == "same" and known.verdict is not None and mid is not None:
-                    verdicts.settle(connection, mid, known.verdict, seq=0)
+                    verdicts.settle(connection, mid, known.verdict, seq=0, loading=False)
 
     with patch.object(CounterStore, "draw_anew", draw_anew):
         yield

@@ -152,6 +152,47 @@ def test_a_refusal_is_not_undone_behind_a_persons_back(site: Any, counter: Any) 
     assert counter.store.queue() == []
 
 
+@pytest.mark.parametrize("op", ["unlink", "replace"])
+def test_what_was_answered_during_a_reset_is_shown_though_the_rows_are_cut_off(
+    site: Any, counter: Any, op: str
+) -> None:
+    """The server's row has a lower seq in its new history than the one that serves here."""
+    other = site.enrol(counter.store.identity.scope)
+    other.queue(1, "OLD")
+    other.sync()
+    backup = site.backup()
+    other.queue(1, "OLD", op="unlink")
+    for number in (5, 6, 7):
+        other.queue(number)
+    other.queue(1, "OLD")
+    other.sync()
+    counter.sync()
+    if op == "unlink":
+        counter.queue(1, "OLD", op="unlink")
+    else:
+        counter.queue(1, "NEW")
+        counter.sync()
+        (refused,) = counter.store.queue()
+        counter.store.replace_conflict(refused.mid)
+    site.restore(backup, epoch="f" * 16)
+
+    def no_rows(request: httpx.Request, send: Send) -> httpx.Response:
+        if "/snapshot" in request.url.path or "/log/" in request.url.path:
+            raise httpx.ReadError("cut")
+        return send()
+
+    site.line.spoil = no_rows
+    with pytest.raises(LineError):
+        counter.sync()
+    assert counter.store.unsent() == 0
+    assert counter.finds(1) == (None if op == "unlink" else "NEW")
+    site.line.spoil = None
+    counter.sync()
+    other.sync()
+    counter.sync()
+    assert counter.finds(1) == other.finds(1)
+
+
 def test_an_older_server_with_another_history_gets_the_journal_too(site: Any, counter: Any) -> None:
     site.line.older = True
     counter.queue(1)
