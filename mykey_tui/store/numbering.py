@@ -77,25 +77,27 @@ class Numbering(StoreBase):
     def draw_anew(self, answers: Iterable[RecoveredItem]) -> None:
         """Draw a new incarnation, and number under it what the server has not, in one transaction.
 
-        What it has with the same content goes on under its old number, and the next push brings its
-        verdict. These answers settle nothing: they were given without comparing places, and a
-        verdict without the place that it belongs to would be lost with the server's disk. Nothing
-        was sent while the answers were on their way, so that what was queued meanwhile is known to
-        nobody.
+        What it has decided with the same content goes on under its old number, and the next push
+        brings its verdict. What it holds goes under a new number with all behind it: an act waits for
+        the ones before it within one incarnation alone. These answers settle nothing: they were given
+        without comparing places, and a verdict without the place that it belongs to would be lost
+        with the server's disk. Nothing was sent while the answers were on their way, so that what was
+        queued meanwhile is known to nobody.
         """
-        same = {answer.mid for answer in answers if answer.state == "same"}
+        decided = {answer.mid for answer in answers if _is_decided(answer)}
         with writing(self._engine) as connection:
             rows = _unsent(connection, incarnation_of(connection))
-            self._renumber(connection, [row for row in rows if row.number not in same])
+            self._renumber(connection, [row for row in rows if row.number not in decided])
             progress.change(connection, recover_due=0)
         self.identity = replace(self.identity, incarnation=self.incarnation())
 
     def number_anew(self, *, incarnation: bytes, first: int) -> None:
-        """Draw a new incarnation for what waits of one from a number on: the server has none of it."""
+        """Draw a new incarnation: the server misses a number of one that cannot be sent.
+
+        It has none from that one on. See `_move` for what goes along.
+        """
         with writing(self._engine) as connection:
-            rows = [row for row in _unsent(connection, incarnation) if row.number >= first]
-            self._renumber(connection, rows)
-        self.identity = replace(self.identity, incarnation=self.incarnation())
+            self._move(connection, {incarnation: first - 1})
 
     def adopt_epoch(self, epoch: str) -> None:
         """The same history under a new name: a failover. Nothing is sent again."""
@@ -114,10 +116,10 @@ class Numbering(StoreBase):
         already, and its effect here stays; a load of all rows begins, while the old ones serve.
 
         Numbers are gapless, so a refused mutation that the server has lost would have to be sent
-        again, and might now be accepted behind the back of a person who was told no. Where that is
-        so, what comes after `last_mids` (newest number that the server has, by incarnation) is
-        numbered anew without it. None for a server that knows no origins: then it is sent again, and
-        so it is for an incarnation that nobody asked about.
+        again, and might now be accepted behind the back of a person who was told no. Where one comes
+        after `last_mids` (newest number that the server has, by incarnation), what waits is numbered
+        anew without it. None for a server that knows no origins: then it is sent again, and so it is
+        for an incarnation that nobody asked about.
         """
         with writing(self._engine) as connection:
             _journal_to_queue(connection)
@@ -133,11 +135,24 @@ class Numbering(StoreBase):
                 parked_sent_at=None,
             )
             loading.begin(connection, epoch=epoch, by_log=by_log)
-            if last_mids is not None:
-                lost = _lost_behind_a_refusal(connection, last_mids)
-                if lost:
-                    self._renumber(connection, lost)
+            if last_mids is not None and _has_lost_a_refusal(connection, last_mids):
+                self._move(connection, last_mids)
         self.identity = replace(self.identity, incarnation=self.incarnation())
+
+    def _move(self, connection: Connection, last_mids: Mapping[bytes, int]) -> None:
+        """Number anew what waits and comes after these numbers: the server has none of it.
+
+        What it may hold goes along, because at the server an act waits for a held one before it
+        within one incarnation alone. It knows that by the number of the seal; what had been numbered
+        anew before it knows by another, so that stays, and its verdict comes under that.
+        """
+        rows = [
+            row
+            for row in _unsent(connection)
+            if row.origin_incarnation is None
+            or row.number > last_mids.get(row.incarnation, row.number)
+        ]
+        self._renumber(connection, rows)
 
     def _renumber(self, connection: Connection, rows: Sequence[StoredMutation]) -> None:
         """Draw an incarnation and number these under it, from 1, in their order."""
@@ -174,20 +189,17 @@ class Numbering(StoreBase):
         progress.change(connection, last_number=number, last_hash=prev)
 
 
-def _unsent(connection: Connection, incarnation: bytes) -> Sequence[StoredMutation]:
-    return (
-        Session(connection)
-        .exec(
-            select(StoredMutation)
-            .where(
-                IS_OPEN,
-                col(StoredMutation.state).in_(_UNSENT),
-                col(StoredMutation.incarnation) == incarnation,
-            )
-            .order_by(col(StoredMutation.mid))
-        )
-        .all()
-    )
+def _is_decided(answer: RecoveredItem) -> bool:
+    verdict = answer.verdict
+    return answer.state == "same" and verdict is not None and verdict.verdict != "held"
+
+
+def _unsent(connection: Connection, incarnation: bytes | None = None) -> Sequence[StoredMutation]:
+    """What the server has not decided, in the order of the acts; of one incarnation, or of all."""
+    among = select(StoredMutation).where(IS_OPEN, col(StoredMutation.state).in_(_UNSENT))
+    if incarnation is not None:
+        among = among.where(col(StoredMutation.incarnation) == incarnation)
+    return Session(connection).exec(among.order_by(col(StoredMutation.mid))).all()
 
 
 def _journal_to_queue(connection: Connection) -> None:
@@ -215,18 +227,19 @@ def _journal_to_queue(connection: Connection) -> None:
     connection.execute(update(StoredMutation).values(acked_seq=None))
 
 
-def _lost_behind_a_refusal(
-    connection: Connection, last_mids: Mapping[bytes, int]
-) -> Sequence[StoredMutation]:
-    """What waits and the server has lost, if a refused mutation lies among it; else nothing."""
-    lost: list[StoredMutation] = []
+def _has_lost_a_refusal(connection: Connection, last_mids: Mapping[bytes, int]) -> bool:
+    """Whether a refused mutation is among what comes after these numbers.
+
+    Also where nothing waits: the next number would stand behind the refused one.
+    """
     for incarnation, last_mid in last_mids.items():
         behind = col(StoredMutation.number) > last_mid
-        among = select(StoredMutation).where(StoredMutation.incarnation == incarnation, behind)
-        lost.extend(Session(connection).exec(among))
-    if all(row.state in _UNSENT for row in lost):
-        return []
-    return sorted((row for row in lost if row.state in _UNSENT), key=lambda row: row.mid)
+        among = select(StoredMutation.state).where(
+            StoredMutation.incarnation == incarnation, behind
+        )
+        if any(state not in _UNSENT for state in Session(connection).exec(among)):
+            return True
+    return False
 
 
 def _incarnations(connection: Connection) -> Sequence[bytes]:

@@ -233,6 +233,16 @@ def mid_of_number(connection: Connection, incarnation: bytes, number: int) -> in
     return None if found is None else int(found)
 
 
+def was_refused(connection: Connection, mid: int) -> bool:
+    """Whether the server refused it, dismissed since or not."""
+    found = connection.exec_driver_sql(
+        "SELECT state IN ('conflict', 'invalid') OR (state = 'done' AND code IS NOT NULL) "
+        "FROM outbox WHERE mid = ?",
+        (mid,),
+    ).scalar()
+    return bool(found)
+
+
 def open_ones(connection: Connection, *, limit: int) -> Sequence[QueuedMutation]:
     """What is not done, oldest first."""
     rows = Session(connection).exec(

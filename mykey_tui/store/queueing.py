@@ -174,6 +174,11 @@ class Queueing(StoreBase):
                 connection, incarnation or incarnation_of(connection), number
             )
 
+    def was_refused(self, mid: int) -> bool:
+        """Whether the server refused it, dismissed since or not: a person was told no."""
+        with reading(self._engine) as connection:
+            return outbox.was_refused(connection, mid)
+
     def settle(
         self, reply: PushReply, *, sent: Sequence[int], incarnation: bytes | None = None
     ) -> Settled:

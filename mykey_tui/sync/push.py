@@ -32,9 +32,10 @@ _GONE = "the server misses what the journal has no more"
 
 
 class JournalEndsError(ServerError):
-    """The server misses a number of an incarnation that the journal has no more.
+    """The server misses a number of an incarnation that the journal has no more, or must not send.
 
-    It has none from that one on: numbers are gapless.
+    It has none from that one on: numbers are gapless. What was refused must not go again: it might
+    now be accepted behind the back of a person who was told no.
     """
 
     def __init__(self, incarnation: bytes, number: int) -> None:
@@ -88,15 +89,25 @@ class Pushed:
 
 
 def push_queue(
-    store: CounterStore, client: ServerClient, limits: Limits, pace: Pace, result: Pushed
+    store: CounterStore,
+    client: ServerClient,
+    limits: Limits,
+    pace: Pace,
+    result: Pushed,
+    *,
+    refused_too: bool = False,
 ) -> None:
     """Send what waits, and add up in `result` what came of it.
 
-    Raises `LineError`, and `ServerError` where nothing may go on (`ResetError`: another history).
+    `refused_too` sends what was refused again where the server misses it: to a server that takes no
+    new numbers for old acts, whose queue would otherwise stand for ever.
+
+    Raises `JournalEndsError`; `LineError`; `ServerError` where nothing may go on (`ResetError`:
+    another history).
     """
     parked_from = store.parked_due()
     try:
-        _push_waiting(store, client, limits, pace, result)
+        _push_waiting(store, client, limits, pace, result, refused_too=refused_too)
         if parked_from is not None:
             _push_parked(store, client, limits, pace, result, first=parked_from)
     except LineBrokeError as error:
@@ -108,7 +119,13 @@ def push_queue(
 
 
 def _push_waiting(
-    store: CounterStore, client: ServerClient, limits: Limits, pace: Pace, result: Pushed
+    store: CounterStore,
+    client: ServerClient,
+    limits: Limits,
+    pace: Pace,
+    result: Pushed,
+    *,
+    refused_too: bool,
 ) -> None:
     first = 1
     resent: set[int] = set()
@@ -131,6 +148,8 @@ def _push_waiting(
         if reply.expect_mid not in {None, *(item.mid for item in batch)}:
             # The server holds all of this back until it has had what lies before.
             missed = _mid_asked_for(store, reply, batch)
+            if store.was_refused(missed) and not refused_too:
+                raise JournalEndsError(batch.incarnation, reply.expect_mid or 0)
             if missed in resent or missed in result.suspects:
                 break
             resent.add(missed)

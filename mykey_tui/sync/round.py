@@ -221,16 +221,16 @@ def _push_queue(round_: _Round) -> None:
     """As `push_queue`, and once more with new numbers where the server cannot take the old ones.
 
     Another history may have the same rows without our numbers: another counter made them there. What
-    a backup of it holds the journal has forgotten, and the numbers behind it would wait for ever.
+    a backup of it holds the journal has forgotten, and what was refused does not go again: the
+    numbers behind it would wait for ever.
     """
     store, tools = round_.store, (round_.client, round_.limits, round_.pace, round_.pushed)
     try:
         push_queue(store, *tools)
     except JournalEndsError as error:
-        if not round_.able.origin:
-            raise
-        store.number_anew(incarnation=error.incarnation, first=error.number)
-        push_queue(store, *tools)
+        if round_.able.origin:
+            store.number_anew(incarnation=error.incarnation, first=error.number)
+        push_queue(store, *tools, refused_too=not round_.able.origin)
 
 
 def _pull(round_: _Round, head: HeadReply | None) -> None:

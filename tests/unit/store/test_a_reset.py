@@ -98,20 +98,45 @@ def test_a_refusal_that_the_server_lost_is_not_sent_again(journal: CounterStore)
     """It might be accepted now, although the person was told no."""
     old = journal.identity.incarnation
     journal.reset(epoch="new", by_log=False, last_mids={old: 1})
-    first = journal.next_batch(first=1, items_max=99, bytes_max=1 << 20)
-    assert (first.incarnation, first.mids) == (old, (1,))
-    rest = journal.next_batch(first=2, items_max=99, bytes_max=1 << 20)
+    rest = journal.next_batch(first=1, items_max=99, bytes_max=1 << 20)
     assert rest.incarnation == journal.identity.incarnation != old
-    assert rest.mids == (2, 4, 5)
-    assert [item.mid for item in rest] == [1, 2, 3]
+    assert rest.mids == (1, 2, 4, 5), "also what the server has: it may hold it"
+    assert [item.mid for item in rest] == [1, 2, 3, 4]
     assert [item.origin for item in rest] == [
-        Origin(old, 2, "link"), Origin(old, 4, "unlink"), Origin(old, 5, "link"),
-    ]  # fmt: skip
+        Origin(old, number, op)
+        for number, op in ((1, "link"), (2, "link"), (4, "unlink"), (5, "link"))
+    ]
     assert rest[0].prev == FIRST_PREV
-    assert rest[2].prev == item_hash(rest[1])
+    assert rest[3].prev == item_hash(rest[2])
     journal.queue_mutation("link", LookupToken(b"f" * 16), ServiceId("6"), sealed)
     (last,) = journal.next_batch(first=6, items_max=9, bytes_max=9999)
-    assert (last.mid, last.prev, last.origin) == (4, item_hash(rest[2]), None)
+    assert (last.mid, last.prev, last.origin) == (5, item_hash(rest[3]), None)
+
+
+def test_a_lost_refusal_ends_its_incarnation_though_nothing_waits(store: CounterStore) -> None:
+    """Else the next number would stand behind the refused one, and the server would ask for that."""
+    old = store.identity.incarnation
+    store.queue_mutation("link", LookupToken(b"a" * 16), ServiceId("1"), sealed)
+    verdict = ItemVerdict(1, "conflict", "sid_taken")
+    store.settle(reply(verdict, seq=1), sent=[1])
+    store.reset(epoch="new", by_log=False, last_mids={old: 0})
+    store.queue_mutation("link", LookupToken(b"b" * 16), ServiceId("2"), sealed)
+    (item,) = store.next_batch(first=1, items_max=9, bytes_max=9999)
+    assert (item.mid, item.prev, item.origin) == (1, FIRST_PREV, None)
+    assert store.identity.incarnation != old
+
+
+def test_what_was_numbered_anew_before_keeps_the_number_that_the_server_may_have(
+    journal: CounterStore,
+) -> None:
+    old = journal.identity.incarnation
+    journal.reset(epoch="new", by_log=False, last_mids={old: 1})
+    second = journal.identity.incarnation
+    journal.number_anew(incarnation=second, first=4)
+    batch = journal.next_batch(first=1, items_max=99, bytes_max=1 << 20)
+    assert (batch.incarnation, batch.mids) == (second, (1, 2, 4))
+    (last,) = journal.next_batch(first=5, items_max=99, bytes_max=1 << 20)
+    assert (last.mid, last.origin) == (1, Origin(old, 5, "link"))
 
 
 def test_a_refusal_that_the_server_still_has_changes_no_number(journal: CounterStore) -> None:
@@ -124,13 +149,15 @@ def test_a_refusal_that_the_server_still_has_changes_no_number(journal: CounterS
 def test_verdicts_of_two_incarnations_find_their_own_items(journal: CounterStore) -> None:
     old = journal.identity.incarnation
     journal.reset(epoch="new", by_log=False, last_mids={old: 1})
-    new = journal.identity.incarnation
-    journal.settle(reply(ItemVerdict(1, "already")), sent=[1], incarnation=old)
-    journal.settle(reply(ItemVerdict(1, "applied")), sent=[1], incarnation=new)
+    second = journal.identity.incarnation
+    journal.number_anew(incarnation=second, first=4)
+    third = journal.identity.incarnation
+    journal.settle(reply(ItemVerdict(1, "already")), sent=[1], incarnation=second)
+    journal.settle(reply(ItemVerdict(1, "applied")), sent=[1], incarnation=third)
     batch = journal.next_batch(first=1, items_max=99, bytes_max=1 << 20)
-    assert batch.mids == (4, 5)
-    assert journal.mid_of(2) == 4
-    assert journal.mid_of(2, incarnation=old) is None
+    assert batch.mids == (2, 4)
+    assert journal.mid_of(2, incarnation=second) == 2
+    assert journal.mid_of(2) is None
 
 
 def test_the_journal_is_dropped_when_a_backup_holds_it_and_not_before(
@@ -169,13 +196,13 @@ def test_a_copied_file_numbers_anew_what_the_server_has_not(
         ]
     )
     assert not store.progress().recover_due
-    same = store.next_batch(first=1, items_max=99, bytes_max=1 << 20)
-    assert (same.incarnation, same.mids) == (old, (1, 2))
-    assert [item.mid for item in same] == [1, 2]
-    anew = store.next_batch(first=3, items_max=99, bytes_max=1 << 20)
-    assert anew.mids == (3, 4, 5, 6)
-    assert [item.mid for item in anew] == [1, 2, 3, 4]
-    assert anew[3].origin == Origin(old, 6, "link")
+    decided = store.next_batch(first=1, items_max=99, bytes_max=1 << 20)
+    assert (decided.incarnation, decided.mids) == (old, (1,))
+    assert [item.mid for item in decided] == [1]
+    anew = store.next_batch(first=2, items_max=99, bytes_max=1 << 20)
+    assert anew.mids == (2, 3, 4, 5, 6)
+    assert [item.mid for item in anew] == [1, 2, 3, 4, 5]
+    assert [item.origin for item in anew] == [Origin(old, mid, "link") for mid in range(2, 7)]
 
 
 def test_a_copy_in_another_file_knows_itself(store: CounterStore, tmp_path: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from shutil import copytree
 from typing import Any
@@ -11,13 +12,16 @@ import httpx
 import pytest
 
 from mykey_server.database import writing
-from mykey_server.services import admin
+from mykey_server.services import admin, prove
+from mykey_server.services.decide import UNDECIDABLE
 from mykey_server.tables.terminal import TERMINAL_ACTIVE
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import LineError, ServerError
 from mykey_tui.domain.link import LinkStatus
 from mykey_tui.store.counter_store import CounterStore
 from mykey_tui.store.home import Home
+from mykey_tui.store.outbox import PARKED_AGAIN_SECONDS
+from mykey_tui.store.verdicts import TRIES_MAX
 
 Restore = Callable[[], Any]
 Spoil = Callable[[httpx.Request, Callable[[], httpx.Response]], httpx.Response]
@@ -136,6 +140,30 @@ def line_that_goes_after(path: str, *, tells: bool) -> Spoil:
         return answer
 
     return spoil
+
+
+def test_an_unlink_that_waits_behind_a_held_link_still_does_after_the_file_moved(
+    site: Any, counter: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counter.sync()
+    with monkeypatch.context() as without_anchors:
+        without_anchors.setattr(prove, "_believe", lambda *_: UNDECIDABLE)
+        counter.queue(1, "ONE")
+        for _ in range(TRIES_MAX):
+            counter.sync()
+    counter.queue(1, "ONE", op="unlink")
+    home = counter.store.home
+    counter.store.close()
+    beside = home.database.with_name("moved")
+    beside.write_bytes(home.database.read_bytes())
+    beside.replace(home.database)
+    moved = site.counter(CounterStore.open(home), counter.clock)
+    for _ in range(3):
+        moved.sync()
+        site.clock.offset += timedelta(seconds=PARKED_AGAIN_SECONDS + 1)
+    assert site.links() == []
+    assert moved.store.unsent() == 0
+    assert moved.finds(1) is None
 
 
 def test_a_kill_between_asking_and_drawing_changes_nothing(

@@ -152,6 +152,55 @@ def test_a_refusal_is_not_undone_behind_a_persons_back(site: Any, counter: Any) 
     assert counter.store.queue() == []
 
 
+@EPOCHS
+@pytest.mark.parametrize("dismissed", [False, True])
+def test_a_lost_refusal_does_not_come_back_with_the_next_person(
+    site: Any, counter: Any, epoch: str | None, dismissed: bool
+) -> None:
+    """Nothing waits when the server comes back: the refused number is its newest here."""
+    other = site.enrol(counter.store.identity.scope)
+    counter.queue(1)
+    counter.sync()
+    other.sync()
+    backup = site.backup()
+    other.queue(2, "YOURS")
+    other.sync()
+    counter.queue(2, "MINE")
+    counter.sync()
+    (refused,) = counter.store.queue()
+    assert refused.state is MutationState.CONFLICT
+    if dismissed:
+        counter.store.resolve(refused.mid)
+    site.restore(backup, epoch=epoch)
+    counter.sync()
+    counter.queue(3)
+    counter.sync()
+    for each in (other, counter, other):
+        each.sync()
+    assert links(site) == ["0000000001", "0000000003", "YOURS"]
+    assert other.finds(2) == counter.finds(2) == "YOURS"
+
+
+def test_who_was_told_of_a_stop_is_not_registered_unasked_by_a_restored_server(
+    site: Any, counter: Any
+) -> None:
+    counter.queue(9, "X9")
+    counter.sync()
+    counter.queue(9, "X9", op="unlink")
+    counter.sync()
+    backup = site.backup()
+    site.set_suspended(9, suspended=True)
+    counter.queue(9, "NINE")
+    counter.sync()
+    (refused,) = counter.store.queue()
+    counter.store.resolve(refused.mid)
+    site.restore(backup, epoch="f" * 16)
+    counter.sync()
+    counter.queue(3)
+    counter.sync()
+    assert links(site) == ["0000000003"]
+
+
 @pytest.mark.parametrize("op", ["unlink", "replace"])
 def test_what_was_answered_during_a_reset_is_shown_though_the_rows_are_cut_off(
     site: Any, counter: Any, op: str
