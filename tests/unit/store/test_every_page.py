@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
@@ -62,9 +63,11 @@ def test_a_file_that_is_written_meanwhile_is_not_called_damaged(closed: Home) ->
 
     thread = threading.Thread(target=write)
     thread.start()
+    deadline, looked = time.monotonic() + 30, 0
     try:
-        for _ in range(50):
+        while (looked < 50 or written <= 5) and time.monotonic() < deadline:
             looker.check()
+            looked += 1
     finally:
         over.set()
         thread.join(10)
