@@ -163,7 +163,7 @@ def _inside(database: Database, certificates: list[bytes]) -> dict[str, float]:
         terminal = find_terminal(connection, identity.device_id)
     if terminal is None:
         raise ValueError("the counter is not enrolled")
-    take = partial(intake.take, core.engine, core.site, core.cards, terminal=terminal)
+    take = partial(intake.take, core.engine, core.site, core.prove, terminal=terminal)
     first, *batches = _batches(identity, certificates)
     items = [(batch, item) for batch in batches for item in batch.items]
     seals = _timed(

@@ -58,6 +58,13 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--anchors", type=Path, help="folder of CA certificates for jpki providers")
     serve.add_argument("--public-url", help="the address that counters use, behind a proxy")
     _add_tls_folder(serve, "speak TLS with the files of this folder, made by `tls make`")
+    serve.add_argument(
+        "--proof-processes",
+        type=int,
+        choices=(0, 1),
+        default=min(1, len(os.sched_getaffinity(0)) - 1),
+        help="a process beside this one for the proofs of large pushes (default: 1 from 2 cores on)",
+    )
     commands.add_parser("migrate", parents=[common], help="bring the schema to the newest step")
     commands.add_parser("check", parents=[common], help="check columns, digests, versions")
     _add_provider_commands(commands, common)
@@ -231,4 +238,5 @@ def settings_of(parsed: argparse.Namespace) -> Settings:
         anchors=getattr(parsed, "anchors", None),
         public_url=getattr(parsed, "public_url", None),
         tls=getattr(parsed, "tls", None),
+        proof_processes=getattr(parsed, "proof_processes", 0),
     )

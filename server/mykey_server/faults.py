@@ -8,10 +8,6 @@ from __future__ import annotations
 import logging
 import traceback
 
-from sqlalchemy.exc import DBAPIError
-
-from mykey_server.database import sqlstate
-
 logger = logging.getLogger("mykey_server")
 
 
@@ -19,7 +15,8 @@ def log_fault(error: BaseException) -> None:
     """Write one line: what kind of exception, and where it was raised; of a database, which error."""
     where = traceback.extract_tb(error.__traceback__)[-1]
     kind = type(error).__name__
-    if isinstance(error, DBAPIError):
-        name = getattr(error.orig, "sqlite_errorname", None) or sqlstate(error)
-        kind = f"{kind} {name}".rstrip()
+    driver = getattr(error, "orig", None)  # SQLAlchemy's; not imported for every bug.
+    name = getattr(driver, "sqlite_errorname", None) or getattr(driver, "sqlstate", None)
+    if name:
+        kind = f"{kind} {name}"
     logger.error("%s at %s:%s", kind, where.filename, where.lineno)

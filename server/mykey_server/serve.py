@@ -17,7 +17,8 @@ from granian.server.embed import Server
 from mykey_server.app import create_app
 from mykey_server.core import Core
 from mykey_server.database import reading
-from mykey_server.services.site import JPKI, SIMULATED, all_providers
+from mykey_server.profiles import JPKI, SIMULATED
+from mykey_server.services.site import all_providers
 from mykey_server.settings import Settings
 from mykey_server.tls import RENEW_BEFORE, TlsFolder, report
 from mykey_server.tls_names import TlsError

@@ -41,3 +41,5 @@ class Settings:
     public_url: str | None = None
     tls: Path | None = None
     """The folder that `tls make` made; without it `serve` speaks plain HTTP."""
+    proof_processes: int = 0
+    """0 or 1: how many processes beside this one open seals of large pushes."""

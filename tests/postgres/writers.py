@@ -65,7 +65,7 @@ class Writer:
         reply = take(
             core.engine,
             core.site,
-            core.cards,
+            core.prove,
             terminal=self.terminal,
             request=self.counter.batch(list(items)),
             now=core.clock.now(),

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from sqlalchemy import insert
 
+from mykey_server.services.proof import certificate_tag
 from mykey_server.services.selfcheck import self_check
 from mykey_tui.domain.digest import EMPTY_DIGEST, replace, weight
 from mykey_tui.domain.ids import SubjectCn
@@ -314,7 +315,7 @@ def _complete_chosen(server: Server, cn: str) -> None:
     from mykey_server.tables.management import KIND_CHOSEN, PERSON_ACTIVE, PersonTable
 
     subject = SubjectCn.parse(cn)
-    tag = server.core.site.certificate_tag(parse_certificate(certificate(cn)).ref)
+    tag = certificate_tag(server.core.site.tag_key, parse_certificate(certificate(cn)).ref)
     with writing(server.core.engine) as connection:
         connection.execute(
             insert(PersonTable).values(

@@ -11,12 +11,14 @@ from mykey_server.body import decode
 from mykey_server.core import Core
 from mykey_server.database import reading
 from mykey_server.problem import ProblemError
+from mykey_server.proofs import SHARED_FROM_ITEMS
 from mykey_server.reply import COLUMNS, encode, form_of, not_modified, reply, send
 from mykey_server.routes.described import described
 from mykey_server.services import intake, publish, recover
 from mykey_server.services.feeds import FEEDS, LINKS, Feed
 from mykey_server.services.positions import parse_number, parse_position
 from mykey_server.services.site import read_epoch
+from mykey_server.services.terminals import Terminal
 from mykey_tui.wire.messages import (
     BUCKETS,
     PAGE_ROWS_MAX,
@@ -134,16 +136,7 @@ def _add_pushes(router: APIRouter, core: Core) -> None:
         """Take a batch of mutations in; every one gets its final verdict or waits for a gap."""
         spoken = await listen(request, core)
         batch = decode(request, spoken.body, PushRequest)
-        taken = await core.write(
-            lambda: intake.take(
-                core.engine,
-                core.site,
-                core.cards,
-                terminal=spoken.terminal,
-                request=batch,
-                now=core.clock.now(),
-            )
-        )
+        taken = await _take(core, spoken.terminal, batch)
         core.waiters.tell(LINKS.prefix + spoken.terminal.scope)
         return reply(request, taken)
 
@@ -157,6 +150,32 @@ def _add_pushes(router: APIRouter, core: Core) -> None:
         with reading(core.engine) as connection:
             known = recover.what_became_of(connection, asked)
         return reply(request, known)
+
+
+async def _take(core: Core, terminal: Terminal, batch: PushRequest) -> PushReply:
+    """A small batch in one go; a large one in two, where a second process helps with the first."""
+    if core.proofs is None or len(batch.items) < SHARED_FROM_ITEMS:
+        return await core.write(
+            lambda: intake.take(
+                core.engine,
+                core.site,
+                core.prove,
+                terminal=terminal,
+                request=batch,
+                now=core.clock.now(),
+            )
+        )
+    return await core.prove_and_write(
+        lambda: intake.prepare(
+            core.engine,
+            core.site,
+            core.prove_shared,
+            terminal=terminal,
+            request=batch,
+            now=core.clock.now(),
+        ),
+        lambda prepared: intake.apply(core.engine, core.site, prepared),
+    )
 
 
 def _feed_of(spoken: Spoken, scope: str | None) -> Feed:

@@ -10,8 +10,9 @@ from typing import Any
 from sqlalchemy import Connection, and_, func, insert, select, true, update
 from sqlmodel import col
 
+from mykey_server.profiles import PROFILES
 from mykey_server.services.feeds import EMPTY_BUCKETS, LINKS
-from mykey_server.services.site import PROFILES, all_providers
+from mykey_server.services.site import all_providers
 from mykey_server.tables.base import table_of
 from mykey_server.tables.management import LinkTable
 from mykey_server.tables.site import ProviderTable, ScopeTable

@@ -5,12 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import cast
 
-from mykey_server.services.site import JPKI
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+from msgspec import Struct, msgpack
+
+from mykey_server.profiles import JPKI
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.verdict import Accepted, Refused, Undecided, Verdict
 from mykey_tui.simulated import anchors_dir
-from mykey_tui.trust.anchors import Anchors, load_anchors
+from mykey_tui.trust.anchors import Anchor, Anchors, load_anchors
 from mykey_tui.trust.certificate import AuthCertificate
 from mykey_tui.trust.chain import judge_certificate
 
@@ -58,3 +63,66 @@ class TrustedCards:
             before = judge_certificate(certificate, anchors, at=verdict.not_after)
             return before if isinstance(before, Accepted) else verdict
         return verdict
+
+
+class _PlainAnchor(Struct, frozen=True, array_like=True):
+    """An anchor on its way to another process of this server: its key as bytes."""
+
+    subject_der: bytes
+    key_id: bytes | None
+    key_der: bytes
+    not_before: datetime
+    not_after: datetime
+    may_sign_certificates: bool
+
+
+class _PlainAnchors(Struct, frozen=True, array_like=True):
+    certificates: list[_PlainAnchor]
+    policies: frozenset[str]
+
+
+def cards_to_bytes(cards: TrustedCards) -> bytes:
+    """What is trusted, as it was loaded: the folder may hold something else by now."""
+    return msgpack.encode((_plain(cards.simulated), _plain(cards.jpki)))
+
+
+def cards_from_bytes(encoded: bytes) -> TrustedCards:
+    """The same again. Raises `msgspec.MsgspecError` or `ValueError` for other bytes."""
+    simulated, jpki = msgpack.decode(encoded, type=tuple[_PlainAnchors, _PlainAnchors])
+    return TrustedCards(simulated=_anchors(simulated), jpki=_anchors(jpki))
+
+
+def _plain(anchors: Anchors) -> _PlainAnchors:
+    return _PlainAnchors(
+        [
+            _PlainAnchor(
+                subject_der=anchor.subject_der,
+                key_id=anchor.key_id,
+                key_der=anchor.key_der,
+                not_before=anchor.not_before,
+                not_after=anchor.not_after,
+                may_sign_certificates=anchor.may_sign_certificates,
+            )
+            for anchor in anchors.certificates
+        ],
+        anchors.policies,
+    )
+
+
+def _anchors(plain: _PlainAnchors) -> Anchors:
+    return Anchors(
+        tuple(
+            Anchor(
+                subject_der=anchor.subject_der,
+                key_id=anchor.key_id,
+                key_der=anchor.key_der,
+                not_before=anchor.not_before,
+                not_after=anchor.not_after,
+                may_sign_certificates=anchor.may_sign_certificates,
+                # Of a kind that certificates have: it was taken from one.
+                key=cast("CertificatePublicKeyTypes", load_der_public_key(anchor.key_der)),
+            )
+            for anchor in plain.certificates
+        ),
+        plain.policies,
+    )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from mykey_server.services.holdings import Held, Holdings, Person
+from mykey_server.services.proof import Flawed, Proof, Proven
 from mykey_server.services.site import Provider
 from mykey_server.tables.management import (
     KIND_DEFAULT,
@@ -16,7 +16,7 @@ from mykey_server.tables.management import (
 )
 from mykey_tui.domain import tokens
 from mykey_tui.domain.errors import MalformedIdError, MyNumberTypedError
-from mykey_tui.domain.ids import Binding, LookupToken, ServiceId, SubjectCn
+from mykey_tui.domain.ids import LookupToken, ServiceId
 from mykey_tui.domain.link import LinkRow, LinkStatus
 from mykey_tui.wire.messages import PushItem, VerdictName
 
@@ -24,34 +24,6 @@ REPLACE = "replace"
 OPERATIONS = frozenset({"link", "unlink", REPLACE})
 ITEM_VERSION = 1
 """The form of these operations that this server understands."""
-
-
-@dataclass(frozen=True, slots=True)
-class Proven:
-    """What an opened seal proved: a believed certificate, and that the item's token is its."""
-
-    cn: SubjectCn
-    certificate_tag: bytes
-    kind: str
-    """Whether the token is of the default or of a chosen MyKey ID (`tables.management`)."""
-    binding: Binding | None
-    """Of a chosen one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Flawed:
-    """Why an item will never succeed: the field that is wrong."""
-
-    field: str
-
-
-@dataclass(frozen=True, slots=True)
-class Undecidable:
-    """Nothing is proved and nothing refuted: what is missing is ours, or an earlier item waits."""
-
-
-Proof: TypeAlias = Proven | Flawed | Undecidable
-UNDECIDABLE = Undecidable()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +82,7 @@ def _may_come_from(item: PushItem) -> bool:
 
 def _person(proof: Proven, holdings: Holdings) -> Person | Decision:
     """Whose mutation this is, or why it is nobody's."""
-    if proof.kind == KIND_DEFAULT:
+    if proof.binding is None:
         return holdings.people.get(proof.cn) or Person(
             cn=proof.cn,
             kind=KIND_DEFAULT,

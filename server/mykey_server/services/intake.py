@@ -16,8 +16,7 @@ from sqlmodel import col
 
 from mykey_server.database import UNIQUE_VIOLATION, reading, write
 from mykey_server.problem import ProblemError
-from mykey_server.services.cards import TrustedCards
-from mykey_server.services.decide import HELD, UNDECIDABLE, Decision, Proof, Proven, decide
+from mykey_server.services.decide import HELD, Decision, decide
 from mykey_server.services.feeds import LINKS
 from mykey_server.services.held import HeldItems
 from mykey_server.services.holdings import (
@@ -28,7 +27,8 @@ from mykey_server.services.holdings import (
 )
 from mykey_server.services.origins import read_before
 from mykey_server.services.positions import check_position
-from mykey_server.services.prove import in_isolation, prove
+from mykey_server.services.proof import UNDECIDABLE, Proof, Proven
+from mykey_server.services.prove import Job, Prove, in_isolation
 from mykey_server.services.renewal import read_successors
 from mykey_server.services.site import Provider, Site, find_provider, read_epoch
 from mykey_server.services.terminals import Terminal, check_status
@@ -74,10 +74,21 @@ class _Sorted:
     expect_mid: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A batch whose seals are opened: what is slow is done, and nothing is written yet."""
+
+    request: PushRequest
+    provider: Provider
+    proofs: dict[int, Proof]
+    """By mutation number."""
+    at: datetime
+
+
 def take(
     engine: Engine,
     site: Site,
-    cards: TrustedCards,
+    prove: Prove,
     *,
     terminal: Terminal,
     request: PushRequest,
@@ -90,6 +101,24 @@ def take(
             this history does not have (`RESET`), a copied disk (`CLONED`, and the device is
             quarantined). Nothing was applied.
     """
+    prepared = prepare(engine, site, prove, terminal=terminal, request=request, now=now)
+    return apply(engine, site, prepared)
+
+
+def prepare(
+    engine: Engine,
+    site: Site,
+    prove: Prove,
+    *,
+    terminal: Terminal,
+    request: PushRequest,
+    now: datetime,
+) -> Prepared:
+    """The first half of `take`: open the seals of what has no final verdict yet.
+
+    Raises:
+        ProblemError: `NOT_FOUND`, as in `take`.
+    """
     if request.device != terminal.device_id or request.scope != terminal.scope:
         raise ProblemError(ProblemType.NOT_FOUND)
     with reading(engine) as connection:
@@ -100,27 +129,39 @@ def take(
     undecided = [
         item for item in request.items if item.mid not in known or known[item.mid].decision == HELD
     ]
-    proofs = prove(undecided, request, provider, site, cards, now)
+    proofs = prove(
+        Job(
+            items=undecided,
+            device=request.device,
+            incarnation=request.incarnation,
+            scope=request.scope,
+            profile=provider.profile,
+            lookup_key=provider.lookup_key,
+            tag_key=site.tag_key,
+            seal_keys=(site.seal_key.private_bytes_raw(),),
+            at=now,
+        )
+    )
+    by_mid = {item.mid: proof for item, proof in zip(undecided, proofs, strict=True)}
+    return Prepared(request, provider, by_mid, now)
+
+
+def apply(engine: Engine, site: Site, prepared: Prepared) -> PushReply:
+    """The second half of `take`: decide and write. Raises `ProblemError` as `take` does."""
     try:
         # Unique: another provider's counter may register the same person at this moment.
         return write(
             engine,
-            lambda connection: _apply(connection, site, provider, request, proofs, now),
+            lambda connection: _apply(connection, site, prepared),
             retry_also=UNIQUE_VIOLATION,
         )
     except _ClonedError as error:
-        write(engine, lambda connection: _quarantine(connection, terminal.device_id))
+        write(engine, lambda connection: _quarantine(connection, prepared.request.device))
         raise ProblemError(ProblemType.CLONED) from error
 
 
-def _apply(
-    connection: Connection,
-    site: Site,
-    provider: Provider,
-    request: PushRequest,
-    proofs: dict[int, Proof],
-    now: datetime,
-) -> PushReply:
+def _apply(connection: Connection, site: Site, prepared: Prepared) -> PushReply:
+    request, provider, proofs = prepared.request, prepared.provider, prepared.proofs
     head = LINKS.lock(connection, provider.scope)
     check_status(connection, request.device)
     epoch = read_epoch(connection)
@@ -145,7 +186,7 @@ def _apply(
         epoch=epoch,
         seq=head.seq,
         digest=head.digest,
-        server_time=now.isoformat(),
+        server_time=prepared.at.isoformat(),
         items=[_verdict(item, batch, holdings, successors) for item in request.items],
         expect_mid=batch.expect_mid,
     )

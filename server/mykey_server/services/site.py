@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import secrets
 from dataclasses import dataclass
 
@@ -13,15 +11,10 @@ from sqlalchemy import Connection, Engine, Row, bindparam, insert, select
 from sqlmodel import col
 
 from mykey_server.database import UNIQUE_VIOLATION, write
+from mykey_server.services.proof import tag
 from mykey_server.tables.site import ProviderTable, SiteTable
-from mykey_tui.domain.ids import CertificateRef
 from mykey_tui.domain.service_id import ServiceIdFormat
 from mykey_tui.wire.messages import Staleness
-
-SIMULATED = "simulated"
-JPKI = "jpki"
-PROFILES = (SIMULATED, JPKI)
-"""Which cards count at a provider: those of the shipped test CA, or real ones."""
 
 EPOCH_BYTES = 8
 TAG_KEY_LENGTH = 32
@@ -45,18 +38,13 @@ class Site:
         """What counters seal to: 32 bytes."""
         return self.seal_key.public_key().public_bytes_raw()
 
-    def certificate_tag(self, certificate: CertificateRef) -> bytes:
-        """Keyed hash of issuer and serial: all that is kept of a certificate."""
-        serial = certificate.serial.to_bytes((certificate.serial.bit_length() + 8) // 8)
-        return self.tag(b"certificate" + certificate.issuer_der + serial)
-
     def poll_key(self, device_id: str) -> bytes:
         """What a counter signs its polls with: 32 bytes, derived, so that no table holds it."""
         return self.tag(b"poll" + device_id.encode())
 
     def tag(self, data: bytes) -> bytes:
         """Keyed hash for comparing what is not kept; 32 bytes."""
-        return hmac.digest(self.tag_key, data, hashlib.sha256)
+        return tag(self.tag_key, data)
 
 
 @dataclass(frozen=True, slots=True, repr=False)

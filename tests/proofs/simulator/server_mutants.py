@@ -67,9 +67,9 @@ def draws_numbers_before_the_lock() -> Iterator[None]:
         overlap(self, first, second)
         sequence.device = ""
 
-    def asking(connection: Any, site: Any, provider: Any, request: Any, *rest: Any) -> Any:
-        sequence.asking = request.device
-        return apply(connection, site, provider, request, *rest)
+    def asking(connection: Any, site: Any, prepared: intake.Prepared) -> Any:
+        sequence.asking = prepared.request.device
+        return apply(connection, site, prepared)
 
     def drawn(connection: Any, provider: Any, head: Head, holdings: Any) -> Head:
         place = sequence.place_before(head.seq)
