@@ -1,41 +1,36 @@
 """Batches of 100 sealed mutations, signed, into a server with one worker, and where the time goes.
 
 Over the line: a real server process on loopback, requests made beforehand, from one counter and
-from several at once. The split is of the same batches inside this process, without HTTP and the
-request's signature. On SQLite, and in the same run on PostgreSQL where it is installed.
+from several at once, in turns without and with a proof process. The split is in `bench.push_split`.
+On SQLite, and in the same run on PostgreSQL where it is installed.
 
-The first batch of each counter goes before the clock starts: it compiles the server's statements.
+The first two batches of each counter go before the clock starts: they compile the server's
+statements, and start its proof process where it may have one.
 """
 
 from __future__ import annotations
 
+import os
 import secrets
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
+from itertools import product
 from pathlib import Path
-from typing import Any, TypeAlias
-from unittest.mock import patch
+from typing import Any, NamedTuple, TypeAlias
 
 import httpx
 import msgspec
 import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import Engine, PoolProxiedConnection, event
 
 from bench.postgres import cluster, is_installed
-from bench.server import operator, serving
-from mykey_server.core import open_core
-from mykey_server.database import reading
-from mykey_server.services import intake
-from mykey_server.services.terminals import find_terminal
-from mykey_server.settings import Settings, parse_database
+from bench.push_split import split_of
+from bench.server import operator, processor_seconds, serving, serving_as
 from mykey_tui.domain import tokens
-from mykey_tui.domain.clock import SystemClock
 from mykey_tui.domain.ids import SubjectCn
 from mykey_tui.simulated.cards import make_card
 from mykey_tui.trust.certificate import parse_certificate
@@ -52,11 +47,15 @@ from mykey_tui.wire.messages import (
     SealedLink,
     item_hash,
 )
-from mykey_tui.wire.seal import context_of, open_seal, seal
+from mykey_tui.wire.seal import context_of, seal
 from mykey_tui.wire.signature import sign
 
-BATCHES = 40
+BATCHES = 48
 COUNTERS = 4
+ROUNDS = 3
+WARM_BATCHES = 2
+WARM_SECONDS = 1.5
+"""Between them: until a proof process that the first one started is ready."""
 PROVIDER = "A-α1-0001"
 
 Database: TypeAlias = Path | str
@@ -90,29 +89,74 @@ def _new_on_postgresql(dsn: str, name: str) -> str:
 
 
 def _measure_on(new: NewDatabase, certificates: list[bytes]) -> dict[str, Any]:
+    runs: dict[str, list[Line]] = {}
+    for number, counters, proofs in product(range(ROUNDS), (1, COUNTERS), (0, 1)):
+        name = f"counters_{counters}_proof_processes_{proofs}"
+        database = new(f"{name}_{number}")
+        line = _over_the_line(database, certificates, counters=counters, proofs=proofs)
+        runs.setdefault(name, []).append(line)
+    figures = {name: _summary(lines) for name, lines in runs.items()}
+    database = new("inside")
+    operator(database, "provider", "add", PROVIDER, "--name", "bench")
+    with serving(database) as url, httpx.Client(base_url=url) as http:
+        identity = enrol(http, database, Ed25519PrivateKey.generate())
+    split = split_of(database, identity.device_id, list(batches_of(identity, certificates)))
+    return figures | {"us_per_item": split}
+
+
+class Line(NamedTuple):
+    """One run over the line: items a second, microseconds of processor time for each, the load."""
+
+    per_second: float
+    server_us: float
+    proof_process_us: float
+    load: float
+
+
+def _summary(lines: list[Line]) -> dict[str, Any]:
+    per_second, server, proof_process, load = (
+        sorted(column) for column in zip(*lines, strict=True)
+    )
+    middle = len(lines) // 2
     return {
-        "one_counter_items_per_second": _over_the_line(new("one"), certificates, counters=1),
-        f"{COUNTERS}_counters_items_per_second": _over_the_line(
-            new("several"), certificates, counters=COUNTERS
-        ),
-        "us_per_item": _inside(new("inside"), certificates),
+        "items_per_second": round(per_second[middle]),
+        "of_all_runs": [round(one) for one in per_second],
+        "processor_us_per_item": {
+            "server": round(server[middle], 1),
+            "proof_process": round(proof_process[middle], 1),
+        },
+        "load": [round(one, 1) for one in load],
     }
 
 
-def _over_the_line(database: Database, certificates: list[bytes], *, counters: int) -> int:
+def _over_the_line(
+    database: Database, certificates: list[bytes], *, counters: int, proofs: int
+) -> Line:
     operator(database, "provider", "add", PROVIDER, "--name", "bench")
-    with serving(database) as url, ThreadPoolExecutor(counters) as threads:
+    with (
+        serving_as(database, "--proof-processes", str(proofs)) as (url, pid),
+        ThreadPoolExecutor(counters) as threads,
+    ):
         senders = [
             _Sender(url, database, certificates[number::counters]) for number in range(counters)
         ]
-        for sender in senders:
-            sender.send_first()
+        for number in range(WARM_BATCHES):
+            for sender in senders:
+                sender.send(number)
+            time.sleep(WARM_SECONDS)
+        used = processor_seconds(pid)
         begun = time.perf_counter()
         answers = list(threads.map(_Sender.send_rest, senders))
         spent = time.perf_counter() - begun
-        seq = max(reply.seq for replies in answers for reply in replies)
-        _check([reply for replies in answers for reply in replies], seq, len(certificates))
-    return round((len(certificates) - counters * PUSH_ITEMS_MAX) / spent)
+        server, proof_process = (
+            after - before for after, before in zip(processor_seconds(pid), used, strict=True)
+        )
+        replies = [reply for replies in answers for reply in replies]
+        check(replies, max(reply.seq for reply in replies), len(certificates))
+    count = len(certificates) - WARM_BATCHES * counters * PUSH_ITEMS_MAX
+    return Line(
+        count / spent, 1e6 * server / count, 1e6 * proof_process / count, os.getloadavg()[0]
+    )
 
 
 class _Sender:
@@ -121,8 +165,10 @@ class _Sender:
     def __init__(self, url: str, database: Database, certificates: list[bytes]) -> None:
         self._http = httpx.Client(base_url=url)
         key = Ed25519PrivateKey.generate()
-        identity = _enrol(self._http, database, key)
-        self._bodies = [msgspec.msgpack.encode(batch) for batch in _batches(identity, certificates)]
+        identity = enrol(self._http, database, key)
+        self._bodies = [
+            msgspec.msgpack.encode(batch) for batch in batches_of(identity, certificates)
+        ]
         self._headers = [
             sign(
                 method="POST",
@@ -136,68 +182,17 @@ class _Sender:
             for body in self._bodies
         ]
 
-    def send_first(self) -> None:
-        self._send(0).raise_for_status()
+    def send(self, number: int) -> bytes:
+        body, headers = self._bodies[number], {"Accept": MSGPACK} | self._headers[number]
+        return self._http.post("/v1/push", content=body, headers=headers).raise_for_status().content
 
     def send_rest(self) -> list[PushReply]:
-        answers = [self._send(number) for number in range(1, len(self._bodies))]
+        answers = [self.send(number) for number in range(WARM_BATCHES, len(self._bodies))]
         self._http.close()
-        return [msgspec.msgpack.decode(answer.content, type=PushReply) for answer in answers]
-
-    def _send(self, number: int) -> httpx.Response:
-        body, headers = self._bodies[number], {"Accept": MSGPACK} | self._headers[number]
-        return self._http.post("/v1/push", content=body, headers=headers)
+        return [msgspec.msgpack.decode(answer, type=PushReply) for answer in answers]
 
 
-def _inside(database: Database, certificates: list[bytes]) -> dict[str, float]:
-    """Microseconds per item: of all, of the seals, of the certificates, inside the database.
-
-    `processor` is what of all this was spent here and not in waiting: on a machine that others use
-    too, it is the figure to compare.
-    """
-    operator(database, "provider", "add", PROVIDER, "--name", "bench")
-    with serving(database) as url, httpx.Client(base_url=url) as http:
-        identity = _enrol(http, database, Ed25519PrivateKey.generate())
-    core = open_core(Settings(database=parse_database(str(database))), SystemClock())
-    with reading(core.engine) as connection:
-        terminal = find_terminal(connection, identity.device_id)
-    if terminal is None:
-        raise ValueError("the counter is not enrolled")
-    take = partial(intake.take, core.engine, core.site, core.prove, terminal=terminal)
-    first, *batches = _batches(identity, certificates)
-    items = [(batch, item) for batch in batches for item in batch.items]
-    seals = _timed(
-        lambda: [
-            open_seal(item.sealed, private_key=core.site.seal_key, context=_context(batch, item))
-            for batch, item in items
-        ]
-    )
-    now = datetime.now(UTC)
-    judged = _timed(
-        lambda: [
-            core.cards.believe(parse_certificate(der), profile="simulated", at=now)
-            for der in certificates[PUSH_ITEMS_MAX:]
-        ]
-    )
-    take(request=first, now=now)
-    with _inside_the_database(core.engine) as database_time:
-        begun, processor = time.perf_counter(), time.process_time()
-        replies = [take(request=batch, now=now) for batch in batches]
-        total, processor = time.perf_counter() - begun, time.process_time() - processor
-    core.close()
-    _check(replies, replies[-1].seq, len(certificates))
-    parts = {
-        "all": total,
-        "seals": seals,
-        "certificates": judged,
-        "database": database_time[0],
-        "decisions_and_the_rest": total - seals - judged - database_time[0],
-        "processor": processor,
-    }
-    return {name: round(1e6 * spent / len(items), 1) for name, spent in parts.items()}
-
-
-def _enrol(http: httpx.Client, database: Database, key: Ed25519PrivateKey) -> EnrolReply:
+def enrol(http: httpx.Client, database: Database, key: Ed25519PrivateKey) -> EnrolReply:
     code = operator(database, "terminal", "code", "--provider", PROVIDER)["code"]
     request = EnrolRequest(code, key.public_key().public_bytes_raw(), "bench")
     answer = http.post(
@@ -206,7 +201,7 @@ def _enrol(http: httpx.Client, database: Database, key: Ed25519PrivateKey) -> En
     return msgspec.json.decode(answer.content, type=EnrolReply)
 
 
-def _batches(identity: EnrolReply, certificates: list[bytes]) -> Iterator[PushRequest]:
+def batches_of(identity: EnrolReply, certificates: list[bytes]) -> Iterator[PushRequest]:
     incarnation, prev = secrets.token_bytes(16), FIRST_PREV
     items: list[PushItem] = []
     for mid, der in enumerate(certificates, start=1):
@@ -225,38 +220,6 @@ def _batches(identity: EnrolReply, certificates: list[bytes]) -> Iterator[PushRe
             items = []
 
 
-def _context(batch: PushRequest, item: PushItem) -> bytes:
-    return context_of(item, device=batch.device, incarnation=batch.incarnation, scope=batch.scope)
-
-
-def _check(replies: list[PushReply], seq: int, count: int) -> None:
+def check(replies: list[PushReply], seq: int, count: int) -> None:
     if seq != count or any(item.verdict != "applied" for reply in replies for item in reply.items):
         raise ValueError(f"seq {seq} of {count}")
-
-
-def _timed(work: Callable[[], object]) -> float:
-    begun = time.perf_counter()
-    work()
-    return time.perf_counter() - begun
-
-
-@contextmanager
-def _inside_the_database(engine: Engine) -> Iterator[list[float]]:
-    """Seconds spent in the driver: statements and commits."""
-    spent, begun = [0.0], [0.0]
-
-    def before(*_: object) -> None:
-        begun[0] = time.perf_counter()
-
-    def after(*_: object) -> None:
-        spent[0] += time.perf_counter() - begun[0]
-
-    commit = engine.dialect.do_commit
-
-    def timed_commit(connection: PoolProxiedConnection) -> None:
-        spent[0] += _timed(lambda: commit(connection))
-
-    event.listen(engine, "before_cursor_execute", before)
-    event.listen(engine, "after_cursor_execute", after)
-    with patch.object(engine.dialect, "do_commit", timed_commit):
-        yield spent

@@ -31,8 +31,15 @@ def operator(database: Path | str, *arguments: str) -> Any:  # noqa: ANN401  # w
 
 @contextmanager
 def serving(database: Path | str) -> Iterator[str]:
+    with serving_as(database) as (url, _):
+        yield url
+
+
+@contextmanager
+def serving_as(database: Path | str, *arguments: str) -> Iterator[tuple[str, int]]:
+    """A server with these options: its URL and its process id."""
     process = subprocess.Popen(
-        _server(database, "serve", "--listen", "127.0.0.1:0"),
+        _server(database, "serve", "--listen", "127.0.0.1:0", *arguments),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -41,7 +48,24 @@ def serving(database: Path | str) -> Iterator[str]:
     try:
         if process.stdout is None:
             raise RuntimeError("no standard output")
-        yield json.loads(process.stdout.readline())["url"]
+        yield json.loads(process.stdout.readline())["url"], process.pid
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(20)
+
+
+def processor_seconds(pid: int) -> tuple[float, float]:
+    """What a process has used so far, and what its children have."""
+    own, others = 0.0, 0.0
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            # What stands behind the name: state, parent, … (man 5 proc_pid_stat).
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:  # It ended meanwhile.
+            continue
+        used = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        if path.parent.name == str(pid):
+            own = used
+        elif fields[1] == str(pid):
+            others += used
+    return own, others
