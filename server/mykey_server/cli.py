@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
         "--proof-processes",
         type=int,
         choices=(0, 1),
-        default=min(1, len(os.sched_getaffinity(0)) - 1),
+        default=_proof_processes(),
         help="a process beside this one for the proofs of large pushes (default: 1 from 2 cores on)",
     )
     commands.add_parser("migrate", parents=[common], help="bring the schema to the newest step")
@@ -78,6 +78,12 @@ def _parser() -> argparse.ArgumentParser:
     _add_tls_commands(commands)
     _add_bundle_commands(commands, common)
     return parser
+
+
+def _proof_processes() -> int:
+    """One where this process may use a second core, too."""
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return min(1, cores - 1)
 
 
 if TYPE_CHECKING:

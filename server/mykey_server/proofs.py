@@ -7,6 +7,7 @@ same proofs are made here, and it is started anew after a pause. A push never fa
 from __future__ import annotations
 
 import logging
+import os
 import select
 import socket
 import subprocess
@@ -36,6 +37,7 @@ PAUSE_SECONDS_MAX = 60.0
 
 logger = logging.getLogger("mykey_server")
 
+_NOT_PASSED = ("MYKEY_", "PG")
 _FAILURES = (OSError, EOFError, ValueError, msgspec.MsgspecError)
 """The line broke or is too slow, the process is gone, or what it says is no answer."""
 
@@ -137,6 +139,7 @@ class ProofProcess:
                     [sys.executable, "-P", "-m", "mykey_server.proof_process"],
                     stdin=theirs.fileno(),
                     stdout=subprocess.DEVNULL,
+                    env=_environment(),
                 )
         except OSError:
             ours.close()
@@ -162,6 +165,11 @@ class ProofProcess:
         self._failures += 1
         self._not_before = self._now() + pause
         logger.warning("the proof process failed; proofs are made without it for %g s", pause)
+
+
+def _environment() -> dict[str, str]:
+    """Ours without what a database's name and password may stand in."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(_NOT_PASSED)}
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

@@ -20,6 +20,7 @@ HEAVY = {
         ("mykey_tui.card.iso7816", HEAVY | {"textual"}),
         ("mykey_tui.wire.messages", {"textual", "smartcard", "sqlmodel", "httpx"}),
         ("mykey_server.app", {"textual", "smartcard", "httpx"}),
+        ("mykey_server.proof_process", (HEAVY - {"cryptography"}) | {"textual", "pydantic"}),
     ],
 )
 def test_importing_does_not_load(module: str, unwanted: set[str]) -> None:
