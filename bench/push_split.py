@@ -90,16 +90,16 @@ def _of_the_proofs(core: Core, jobs: list[Job]) -> dict[str, float]:
 
     seals, certificates = _timed(open_all), _timed(judge_all)
     process = ProofProcess(core.cards)
-    process.prove(jobs[0], here=core.prove, share=1.0)
+    process.prove(jobs[0], here=core.prove, alone=False)
     time.sleep(READY_SECONDS)
 
-    def prove_all(share: float) -> None:
+    def prove_all(*, alone: bool) -> None:
         for job in jobs:
-            process.prove(job, here=core.prove, share=share)
+            process.prove(job, here=core.prove, alone=alone)
 
-    halves = _timed(lambda: prove_all(0.5))
+    both = _timed(lambda: prove_all(alone=True))
     here = time.process_time()
-    given = _timed(lambda: prove_all(1.0))
+    given = _timed(lambda: prove_all(alone=False))
     here = time.process_time() - here
     if process.pid is None:
         raise ValueError("the proof process was not there")
@@ -107,7 +107,7 @@ def _of_the_proofs(core: Core, jobs: list[Job]) -> dict[str, float]:
     return {
         "of_the_proofs_seals": seals,
         "of_the_proofs_certificates": certificates,
-        "proofs_in_halves": halves,
+        "proofs_from_both_ends": both,
         "proofs_given_to_the_proof_process": given,
         "processor_here_while_given": here,
     }

@@ -86,12 +86,12 @@ class Core:
     def prove_shared(self, job: Job) -> list[Proof]:
         """The same, with the help of the proof process. For the prover's thread alone.
 
-        It gets half of a push that is alone, so that both are done at once, and all of one behind
-        which others wait: those have this process's core to themselves.
+        A push that is alone is proved from both ends. While others wait the process gets all of
+        it: this process has them to read and to write.
         """
         if self.proofs is None:
             return self.prove(job)
-        return self.proofs.prove(job, here=self.prove, share=0.5 if self._waiting == 1 else 1.0)
+        return self.proofs.prove(job, here=self.prove, alone=self._waiting == 1)
 
     def close(self) -> None:
         """Finish the writes under way, end the proof process, and let the database go."""

@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -26,6 +27,10 @@ from mykey_server.services.prove import Job, Prove
 
 SHARED_FROM_ITEMS = 16
 """Below, handing over costs more than it saves, and no process is started for it."""
+PARTS_ALONE = 4
+"""Of a job of which both make proofs. With fewer the one waits longer for the other, with more the
+handing over costs more."""
+GRACE_SECONDS = 0.001
 STEP_SECONDS_MAX = 5.0
 """Of one step on the line; 100 items take 15 ms. Who is slower hangs, and is ended."""
 START_SECONDS_MAX = 30.0
@@ -73,31 +78,26 @@ class ProofProcess:
         running = self._running
         return running.process.pid if running is not None and running.is_ready else None
 
-    def prove(self, job: Job, *, here: Prove, share: float) -> list[Proof]:
-        """The proofs of a job, in the order of its items: the process makes the first `share`.
+    def prove(self, job: Job, *, here: Prove, alone: bool) -> list[Proof]:
+        """The proofs of a job, in the order of its items; where it can be, made in the process.
 
-        `here` makes the rest meanwhile, and all of them where the process is not there.
+        `alone`: nothing else has to be done here, so `here` makes proofs from the back while the
+        process makes them from the front, and the quicker one makes more of them. `here` makes
+        all that the process does not.
         """
-        running = self._ready()
-        count = round(len(job.items) * share)
-        if running is None or count == 0:
+        if self._ready() is None:
             return here(job)
-        given = msgspec.structs.replace(job, items=job.items[:count])
-        kept = msgspec.structs.replace(job, items=job.items[count:])
-        try:
-            send(running.line, msgpack.encode(given))
-        except _FAILURES:
-            self._fail()
-            return here(job)
-        rest = here(kept) if kept.items else []
-        try:
-            made = proofs_of(receive(running.line), count)
-        except _FAILURES:
-            self._fail()
-            made = here(given)
-        else:
-            self._failures = 0
-        return made + rest
+        parts = _parts(job, PARTS_ALONE if alone else 1)
+        front: list[Proof] = []
+        back: list[Proof] = []
+        while parts:
+            given = parts.popleft()
+            is_given = self._give(given)
+            while is_given and parts and not self._has_answered():
+                back = here(parts.pop()) + back
+            made = self._answer(len(given.items)) if is_given else None
+            front += here(given) if made is None else made
+        return front + back
 
     def close(self) -> None:
         """End the process: it reads that the line is closed. Killed where it does not listen."""
@@ -109,6 +109,34 @@ class ProofProcess:
             running.process.wait(STOP_SECONDS_MAX)
         except subprocess.TimeoutExpired:
             _kill(running.process)
+
+    def _give(self, job: Job) -> bool:
+        """Whether the process has the job now."""
+        if self._running is None:
+            return False
+        try:
+            send(self._running.line, msgpack.encode(job))
+        except _FAILURES:
+            self._fail()
+            return False
+        return True
+
+    def _has_answered(self) -> bool:
+        """Whether it has, or will within a moment: its part began a little later than ours."""
+        running = self._running
+        return running is None or bool(select.select([running.line], [], [], GRACE_SECONDS)[0])
+
+    def _answer(self, count: int) -> list[Proof] | None:
+        """The proofs of what it was given, None where it does not answer as it should."""
+        if self._running is None:
+            return None
+        try:
+            made = proofs_of(receive(self._running.line), count)
+        except _FAILURES:
+            self._fail()
+            return None
+        self._failures = 0
+        return made
 
     def _ready(self) -> _Running | None:
         """The process, where it can take a job now. Never waits."""
@@ -165,6 +193,15 @@ class ProofProcess:
         self._failures += 1
         self._not_before = self._now() + pause
         logger.warning("the proof process failed; proofs are made without it for %g s", pause)
+
+
+def _parts(job: Job, count: int) -> deque[Job]:
+    """The job in at most `count` parts, in the order of its items."""
+    size = max(1, -(-len(job.items) // count))
+    return deque(
+        msgspec.structs.replace(job, items=job.items[begin : begin + size])
+        for begin in range(0, len(job.items), size)
+    )
 
 
 def _environment() -> dict[str, str]:

@@ -123,7 +123,7 @@ def started(process: ProofProcess) -> int:
     """Ask until the process takes jobs; its id."""
 
     def asked() -> int | None:
-        process.prove(job_of(good(2)), here=here, share=0.5)
+        process.prove(job_of(good(2)), here=here, alone=True)
         return process.pid
 
     until(asked)
@@ -167,12 +167,12 @@ def test_the_samples_are_of_every_kind() -> None:
 
 
 @settings(max_examples=150, deadline=None)
-@given(job=jobs, share=st.sampled_from([0.0, 0.5, 1.0]))
+@given(job=jobs, alone=st.booleans())
 def test_two_processes_say_of_good_and_hostile_items_what_one_says(
-    running: ProofProcess, job: Job, share: float
+    running: ProofProcess, job: Job, alone: bool
 ) -> None:
     pid = running.pid
-    assert running.prove(job, here=here, share=share) == here(job)
+    assert running.prove(job, here=here, alone=alone) == here(job)
     assert running.pid == pid is not None
 
 
@@ -192,7 +192,7 @@ def test_a_process_that_is_killed_at_work_delays_a_push_and_changes_nothing(
     os.kill(pid, signal.SIGSTOP)  # So that it is surely killed with the job at hand.
     killer = threading.Timer(0.2, os.kill, (pid, signal.SIGKILL))
     killer.start()
-    assert process.prove(job, here=here, share=1.0) == here(job)
+    assert process.prove(job, here=here, alone=False) == here(job)
     killer.join()
     assert process.pid is None
     assert is_gone(pid)  # Not even a zombie is left.
@@ -204,7 +204,7 @@ def test_a_process_that_hangs_is_ended_within_its_time(process: ProofProcess) ->
     os.kill(pid, signal.SIGSTOP)
     begun = time.monotonic()
     job = job_of(good(20))
-    assert process.prove(job, here=here, share=0.5) == here(job)
+    assert process.prove(job, here=here, alone=True) == here(job)
     assert time.monotonic() - begun < 10
     assert is_gone(pid)
 
@@ -225,10 +225,10 @@ def test_a_process_that_fails_again_and_again_is_started_more_and_more_rarely(
     monkeypatch.setattr(ProofProcess, "_start", starting)
     job = job_of(good(2))
     while seconds[0] < 300:
-        assert process.prove(job, here=here, share=1.0) == here(job)
+        assert process.prove(job, here=here, alone=False) == here(job)
         if process._running is not None:
             process._running.process.wait()  # It is dead by then, in every run alike.
-        assert process.prove(job, here=here, share=1.0) == here(job)
+        assert process.prove(job, here=here, alone=False) == here(job)
         seconds[0] += 0.5
     pauses = [b - a for a, b in pairwise(started_at)]
     assert pauses == [1, 2, 4, 8, 16, 32, 60, 60, 60]
@@ -245,7 +245,7 @@ def test_nonsense_from_the_process_is_no_proof(process: ProofProcess, nonsense: 
     process._running = proofs._Running(impostor, ours, time.monotonic(), is_ready=True)
     send(theirs, nonsense)
     job = job_of(good(2))
-    assert process.prove(job, here=here, share=1.0) == here(job)
+    assert process.prove(job, here=here, alone=False) == here(job)
     assert process.pid is None
     assert impostor.returncode is not None
     theirs.close()
