@@ -15,7 +15,7 @@ from mykey_server.database import DatabaseError, is_embedded, open_database, rea
 from mykey_server.migrations import prepare
 from mykey_server.parts import Parts
 from mykey_server.problem import ProblemError
-from mykey_server.proofs import ProofProcess
+from mykey_server.proofs import SHARED_FROM_ITEMS, ProofProcess
 from mykey_server.rate import DeviceBuckets
 from mykey_server.services.cards import TrustedCards
 from mykey_server.services.history import watch_history
@@ -89,7 +89,9 @@ class Core:
         A push that is alone is proved from both ends. While others wait the process gets all of
         it: this process has them to read and to write.
         """
-        if self.proofs is None:
+        if (
+            self.proofs is None or len(job.items) < SHARED_FROM_ITEMS
+        ):  # Of a replay nothing is left.
             return self.prove(job)
         return self.proofs.prove(job, here=self.prove, alone=self._waiting == 1)
 

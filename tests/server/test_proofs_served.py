@@ -87,6 +87,23 @@ def test_it_is_started_by_the_first_large_push_and_takes_part_in_the_next(
     assert children(server) == [child]
 
 
+def test_a_large_push_that_is_only_sent_again_starts_none(
+    database: Path, start: Callable[..., Running]
+) -> None:
+    server = start("--proof-processes", "1")
+    counter = enrolled(database, server.url)
+    size = SHARED_FROM_ITEMS - 1
+    items = [item for _ in range(3) for item in _pushed(server, counter, size)]
+    assert {v.verdict for v in push(counter, server.url, items).items} == {"applied"}
+    assert children(server) == []
+
+
+def _pushed(server: Running, counter: Counter, count: int) -> list[PushItem]:
+    items = batch(counter, count)
+    push(counter, server.url, items)
+    return items
+
+
 def test_without_it_the_server_stays_alone(database: Path, start: Callable[..., Running]) -> None:
     server = start("--proof-processes", "0")
     counter = enrolled(database, server.url)
