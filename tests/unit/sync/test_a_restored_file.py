@@ -13,7 +13,7 @@ import pytest
 
 from mykey_server.database import writing
 from mykey_server.services import admin, prove
-from mykey_server.services.decide import UNDECIDABLE
+from mykey_server.services.proof import UNDECIDABLE
 from mykey_server.tables.terminal import TERMINAL_ACTIVE
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import LineError, ServerError
