@@ -57,6 +57,6 @@ class _IntoEntry:
 
 
 def pin_ways(settings: PinSettings) -> PinWays:
-    """What a resident may type on here; the device is opened only when somebody does."""
+    """The policy, and what a resident may type on here: opened only when somebody does."""
     keypad = ResidentKeypad(Keypad(settings.keypad)) if settings.keypad is not None else None
-    return PinWays(settings.keyboard, keypad)
+    return PinWays(settings.policy, settings.keyboard, keypad)

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from mykey_tui.card.live import SlotsNow
 from mykey_tui.diagnostics.finding import Finding, Report
+from mykey_tui.domain.assurance import PinPolicy
 from mykey_tui.domain.ids import ServiceId
 from mykey_tui.flows.outcomes import (
     CardDetail,
@@ -108,8 +109,9 @@ class KeypadPort(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PinWays:
-    """What a resident may type a PIN on, beside a reader's own keys."""
+    """When a resident is asked for a PIN, and what it is typed on, beside a reader's own keys."""
 
+    policy: PinPolicy = PinPolicy.NEVER
     keyboard: bool = False
     """The staff's keyboard; only where the provider allows it."""
     keypad: KeypadPort | None = None

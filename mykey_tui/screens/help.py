@@ -6,19 +6,23 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len
 
+from mykey_tui.domain.assurance import PinPolicy
 from mykey_tui.screens import actions
 from mykey_tui.screens.actions import Action
 from mykey_tui.screens.base import CounterScreen
 from mykey_tui.screens.host import Face, Host
 from mykey_tui.screens.layout import STAGE_HEIGHT, Line, Role, left, padded, rows, wrap
 
-_ABOUT = ("help.about.card", "help.about.identified", "help.about.codes")
 
+def help_stage(offered: Sequence[Action], face: Face, policy: PinPolicy | None) -> list[Line]:
+    """One row per key, then what everybody should know.
 
-def help_stage(offered: Sequence[Action], face: Face) -> list[Line]:
-    """One row per key, then what everybody should know."""
+    Of the PIN only what this counter's `policy` says; nothing while it is not known.
+    """
     keys = [_key_row(action, face) for action in actions.ALL if action in offered]
-    about = [row for name in _ABOUT for row in wrap(face.text(name))]
+    of_pin = () if policy is None else (f"help.about.pin.{policy.value}",)
+    names = ("help.about.card", *of_pin, "help.about.codes")
+    about = [row for name in names for row in wrap(face.text(name))]
     if face.profile.why:
         about = [*wrap(face.text(face.profile.why)), *about]
     start = len(keys) + 2
@@ -62,7 +66,9 @@ class HelpScreen(CounterScreen):
 
     def stage(self) -> list[Line]:
         """The keys of the screen below."""
-        return help_stage(self._below.offered(), self.face)
+        services = self.host.services
+        policy = services.pin.policy if services is not None else None
+        return help_stage(self._below.offered(), self.face, policy)
 
     def next_step(self) -> Line:
         """The way out."""

@@ -7,11 +7,13 @@ from datetime import UTC, datetime
 
 import pytest
 
+from mykey_tui.domain.assurance import PinPolicy
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import StoreError
 from mykey_tui.flows.card_text import card_fields, card_lines
 from mykey_tui.flows.desk_events import CardShown, CardTaken, CardWanted, LookedUp, ReadingStarted
 from mykey_tui.flows.outcomes import CardDetail, QueueItem, QueueState, Stopped
+from mykey_tui.flows.services import PinWays
 from mykey_tui.i18n.catalog import Catalog, Language
 from mykey_tui.screens import actions
 from tests.screens.conftest import Start
@@ -169,6 +171,34 @@ async def test_the_help_lists_the_keys_of_the_screen_below(start: Start) -> None
             await counter.shows(f"{action.shown} ({action.other})", catalog.text(action.help))
         await counter.press("escape", "f3", "1")
         await counter.shows(catalog.text(actions.RETRY.help))
+
+
+@pytest.mark.parametrize(
+    ("policy", "said"),
+    [
+        (PinPolicy.NEVER, "暗証番号は使いません"),
+        (PinPolicy.ON_LINK, "暗証番号は登録と解除のときだけ、お客さまが入力します"),
+        (PinPolicy.ALWAYS, "暗証番号は受付のたびに、お客さまが入力します"),
+    ],
+)
+async def test_the_help_said_that_no_pin_is_asked_where_the_provider_asks_for_one(
+    start: Start, policy: PinPolicy, said: str
+) -> None:
+    async with start(Fakes(demo=FakeDemo(), pin=PinWays(policy))) as counter:
+        await counter.press("f1")
+        await counter.shows(said, "L-SUSP")
+        assert counter.text.count("暗証番号") == 1
+
+
+async def test_the_help_of_a_counter_that_cannot_start_promises_nothing_of_a_pin(
+    start: Start,
+) -> None:
+    fakes = Fakes(start_error=StoreError(Code.STORE_SETTINGS, "pin.policy"))
+    async with start(fakes, ready=False) as counter:
+        await counter.shows("K-SET")
+        await counter.press("f1")
+        await counter.shows("L-SUSP")
+        assert "暗証番号" not in counter.text
 
 
 async def test_a_card_closes_the_help_and_is_answered(start: Start) -> None:

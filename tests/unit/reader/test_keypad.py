@@ -15,10 +15,11 @@ from pathlib import Path
 import pytest
 
 from mykey_tui.composition.keypad import pin_ways
+from mykey_tui.domain.assurance import PinPolicy
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import ReaderError
 from mykey_tui.flows.pin_entry import PinEntry
-from mykey_tui.flows.services import KeypadSign
+from mykey_tui.flows.services import KeypadSign, PinWays
 from mykey_tui.reader.keypad import EVENT, EVIOCGRAB, Keypad
 from mykey_tui.settings import PinSettings
 
@@ -249,3 +250,8 @@ class Uinput:
     def __exit__(self, *_: object) -> None:
         fcntl.ioctl(self.device, self._UI_DEV_DESTROY)
         os.close(self.device)
+
+
+def test_the_screens_learn_the_policy_and_not_only_what_a_pin_is_typed_on() -> None:
+    settings = PinSettings(PinPolicy.ON_LINK, keyboard=True)
+    assert pin_ways(settings) == PinWays(PinPolicy.ON_LINK, keyboard=True, keypad=None)
