@@ -19,6 +19,7 @@ from mykey_tui.domain.clock import SystemClock
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import LineError, MalformedIdError, ServerError
 from mykey_tui.domain.fingerprint import parse_pin, words_of
+from mykey_tui.domain.text import safe
 from mykey_tui.flows.outcomes import Stopped
 from mykey_tui.flows.stopping import stopped_by
 from mykey_tui.settings import SettingsError
@@ -29,6 +30,9 @@ from mykey_tui.sync.enrol import OtherProfileError, enrol
 from mykey_tui.sync.tls import fetch_authority, read_ca_file
 
 JPKI = "jpki"
+ADDRESS_LENGTH_MAX = 200
+_NOT_GOING_ON = frozenset({Code.LINE_DOWN, Code.SERVER_BROKEN, Code.SERVER_BUSY, Code.SERVER_NEWER})
+"""What an enrolled counter works on with, and a new one cannot."""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -59,6 +63,10 @@ def run(arguments: argparse.Namespace) -> int:
         if stopped.code is Code.SERVER_TLS_TIME:
             today = datetime.now(UTC).date().isoformat()
             stopped = Stopped(stopped.code, {"detail": f"this box's date: {today}"})
+        if stopped.code in _NOT_GOING_ON:
+            stopped = Stopped(stopped.code, {"detail": safe(arguments.server, ADDRESS_LENGTH_MAX)})
+            then = output.catalog.text(f"cli.enrol.next.{stopped.code.value}")
+            return output.stopped(stopped, next_step=then)
         return output.stopped(stopped)
     _write_settings(home, identity)
     rows = _first_round(context)

@@ -91,10 +91,13 @@ class Output:
         for line in lines:
             _print(line)
 
-    def code_lines(self, code: Code, values: Mapping[str, str] = NO_VALUES) -> list[str]:
-        """What a code says to a person: title with the code, sentence, next step."""
+    def code_lines(
+        self, code: Code, values: Mapping[str, str] = NO_VALUES, next_step: str | None = None
+    ) -> list[str]:
+        """What a code says to a person: title with the code, sentence, next step or another one."""
         text = self.catalog.code(code, values)
-        return [line for line in (f"{text.title}   {code.value}", text.say, text.next) if line]
+        then = text.next if next_step is None else next_step
+        return [line for line in (f"{text.title}   {code.value}", text.say, then) if line]
 
     def stopped(
         self,
@@ -102,11 +105,13 @@ class Output:
         *,
         result: str | None = None,
         facts: Mapping[str, object] = NO_VALUES,
+        next_step: str | None = None,
     ) -> Exit:
         """Answer with a code, its text and its values; returns the exit code that belongs to it.
 
         `result` is "refused" or "failed", as the exit code says, unless the command has its own
-        word; `facts` are the command's other keys.
+        word; `facts` are the command's other keys; `next_step` is what a person does here, where
+        that is not what the code says to a clerk.
         """
         exit_code = exit_of(stopped.code)
         told = {
@@ -115,7 +120,7 @@ class Output:
             "text": self.catalog.code(stopped.code, stopped.values).say,
             **stopped.values,
         }
-        lines = self.code_lines(stopped.code, stopped.values)
+        lines = self.code_lines(stopped.code, stopped.values, next_step)
         if "detail" in stopped.values:
             lines.append(stopped.values["detail"])
         self.answer({**facts, **told}, lines)

@@ -197,6 +197,18 @@ def test_plain_http_goes_to_another_machine_only_where_a_person_wrote_the_word(
         assert mykey(home, *tried).json["code"] == "N-LINE"
 
 
+def test_an_enrolment_without_a_line_told_the_set_up_person_to_go_on_working(
+    tmp_path: Path,
+) -> None:
+    tried = ("enrol", "--server", "http://127.0.0.1:1", "--code", "0000000000")
+    answer = mykey(tmp_path / "till", *tried)
+    assert (answer.exit_code, "N-LINE" in answer.out) == (3, True)
+    assert "Go on working" not in answer.out
+    assert "not enrolled yet" in answer.out
+    assert "mykey doctor" in answer.out
+    assert "http://127.0.0.1:1" in answer.out
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
