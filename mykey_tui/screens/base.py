@@ -25,6 +25,7 @@ from mykey_tui.screens.layout import STAGE_HEIGHT, STAGE_WIDTH, Line, Role, left
 from mykey_tui.screens.status_line import status_line
 from mykey_tui.screens.theme import drawn
 
+_PREPARING = "why.preparing"
 _QUIT_KEYS = frozenset({"ctrl+c", "ctrl+q", "ctrl+d", "ctrl+z"})
 
 
@@ -84,9 +85,9 @@ class CounterScreen(Screen[None], inherit_bindings=False):
         if self.host.services is None and action not in (
             actions.HELP, actions.LANGUAGE, actions.LEAVE, actions.BACK, actions.YES, actions.DOCTOR,
         ):  # fmt: skip
-            return "why.preparing"
+            return _PREPARING
         if action is actions.DOCTOR and self.host.technician is None:
-            return "why.preparing"
+            return _PREPARING
         return None
 
     def scanned(self, text: str) -> None:
@@ -233,7 +234,14 @@ class CounterScreen(Screen[None], inherit_bindings=False):
             if self.is_mounted:
                 self.repaint()
         else:
-            self.flash(self.face.text(reason))
+            self.flash(self._why(reason))
+
+    def _why(self, reason: str) -> str:
+        """Why a key does nothing. What could not be made ready is not waited for: what to do then."""
+        trouble = self.host.trouble
+        if reason != _PREPARING or trouble is None:
+            return self.face.text(reason)
+        return f"{self.face.code(trouble).next} {trouble.value}"
 
     def _dead_key(self, key: str) -> str:
         if key in _QUIT_KEYS:

@@ -93,7 +93,8 @@ class ReceptionScreen(CounterScreen):
         self._clear()
 
     def cannot_start(self, code: Code) -> None:
-        """The services could not be loaded."""
+        """The services could not be loaded; a key that was told to wait for them is answered."""
+        self.calm()
         self.shown = CannotStart(code)
         self.repaint()
 

@@ -273,6 +273,33 @@ async def test_a_reader_that_is_not_there_is_said_while_the_rest_still_loads(sta
         await counter.shows("D-READER-NONE", "未送信 0")
 
 
+@pytest.mark.parametrize("key", ["f2", "f3", "f4", "f6"])
+async def test_a_counter_that_was_never_enrolled_said_preparing_for_ever(
+    start: Start, key: str
+) -> None:
+    async with start(Fakes(start_error=StoreError(Code.STORE_NONE)), ready=False) as counter:
+        await counter.shows("【 端末の登録がまだです 】   K-NONE")
+        await counter.press(key)
+        await counter.shows("管理者へ：mykey enrol で端末を登録してください。 K-NONE")
+        assert "準備中" not in counter.text
+        await counter.press("f9", key)
+        await counter.shows("For the administrator: run mykey enrol. K-NONE")
+
+
+async def test_a_key_pressed_while_the_counter_loads_is_not_told_to_wait_once_it_failed(
+    start: Start,
+) -> None:
+    fakes = Fakes(start_error=StoreError(Code.STORE_NONE))
+    fakes.holds.clear()
+    async with start(fakes, ready=False) as counter:
+        await counter.shows("準備しています")
+        await counter.press("f3")
+        await counter.shows("準備中です。少しお待ちください。")
+        fakes.holds.set()
+        await counter.shows("K-NONE", "Enter")
+        assert "準備中" not in counter.text
+
+
 async def test_a_help_screen_opened_before_the_services_came_gets_their_status(
     start: Start,
 ) -> None:
@@ -296,14 +323,6 @@ async def test_a_card_laid_after_a_failed_start_does_not_hide_how_to_try_again(
         fakes.start_error = None
         await counter.press("enter")
         await counter.shows("カードを置いて、そのままお待ちください")
-
-
-async def test_keys_before_the_services_are_there_say_that_it_is_preparing(start: Start) -> None:
-    fakes = Fakes(start_error=StoreError(Code.STORE_KEY))
-    async with start(fakes, ready=False) as counter:
-        await counter.shows("K-KEY")
-        await counter.press("f3")
-        await counter.shows("準備中です")
 
 
 @pytest.mark.parametrize("simulated", [True, False])
