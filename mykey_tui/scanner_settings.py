@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import Enum, unique
 from pathlib import Path
 
+from mykey_tui.domain.known_names import unknown_name
+
 GAP_MS = range(15, 101)
 """Shorter no scanner is; longer, and a quick typist is one."""
 GAP_MS_USUAL = 35
@@ -54,8 +56,9 @@ class ScannerSettings:
         except ValueError as error:
             raise ValueError("scanner.kind: write keyboard, serial or input") from error
         allowed = _KEYS[kind.value]
-        if not written.keys() <= allowed:
-            raise ValueError(f"scanner: {kind.value} has {', '.join(sorted(allowed))}")
+        problem = unknown_name(written, allowed, "scanner")
+        if problem is not None:
+            raise ValueError(problem)
         if kind is ScannerKind.KEYBOARD:
             return cls(gap_ms=_one_of(written.get("gap_ms", GAP_MS_USUAL), GAP_MS, "gap_ms"))
         device = written.get("device")

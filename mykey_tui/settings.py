@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, unique
 from pathlib import Path
@@ -17,6 +17,7 @@ from types import MappingProxyType
 from mykey_tui.domain.assurance import PinPolicy
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import MyKeyError, StoreError
+from mykey_tui.domain.known_names import unknown_name
 from mykey_tui.scanner_settings import ScannerSettings
 
 COUNTER_FILE = "counter.json"
@@ -25,6 +26,13 @@ COUNTER_FILE_BYTES_MAX = 64 * 1024
 HOME_VARIABLE = "MYKEY_HOME"
 PROFILES = ("simulated", "jpki")
 _LANGUAGES = ("ja", "en")
+_READ = frozenset(
+    {"language", "profile", "reader", "handover", "pin", "point_card_block", "scanner"}
+)
+_SHOWN = frozenset({"counter", "provider", "server"})
+"""What `mykey enrol` writes for a set-up person to find; what counts stands in the store."""
+_PIN = frozenset({"policy", "keypad", "keyboard"})
+_BLOCK = ("reader", "service", "block", "first", "length")
 
 
 class SettingsError(MyKeyError):
@@ -83,8 +91,9 @@ class PinSettings:
     @classmethod
     def parse(cls, written: object) -> PinSettings:
         """Read the section of `counter.json`. Raises `StoreError` (STORE_SETTINGS)."""
-        if not isinstance(written, dict) or not written.keys() <= {"policy", "keypad", "keyboard"}:
-            raise unusable("pin: an object with policy, keypad and keyboard")
+        if not isinstance(written, dict):
+            raise unusable("pin: is not an object")
+        _refuse_unknown(written, _PIN, "pin")
         keypad, keyboard = written.get("keypad"), written.get("keyboard", False)
         try:
             policy = PinPolicy(written.get("policy", PinPolicy.NEVER.value))
@@ -112,9 +121,9 @@ class BlockSettings:
         """Read the section `point_card_block`; None where there is none. Raises `StoreError`."""
         if written is None:
             return None
-        names = {"reader", "service", "block", "first", "length"}
-        if not isinstance(written, dict) or written.keys() != names:
-            raise unusable(f"point_card_block: an object with {', '.join(sorted(names))}")
+        if not isinstance(written, dict) or not written.keys() >= set(_BLOCK):
+            raise unusable(f"point_card_block: an object with {', '.join(_BLOCK)}")
+        _refuse_unknown(written, _BLOCK, "point_card_block")
         reader, service = written["reader"], written["service"]
         numbers = [written[name] for name in ("block", "first", "length")]
         if not isinstance(reader, str) or not isinstance(service, str):
@@ -157,13 +166,14 @@ def load_settings(
     """
     directory = home_directory(home, environment)
     values = _read(directory / COUNTER_FILE)
+    _refuse_unknown(values, _READ | _SHOWN)
     language = values.get("language")
     if language not in (None, *_LANGUAGES):
         raise unusable("language: write ja or en")
     profile = values.get("profile", PROFILES[0])
     if profile not in PROFILES:
         raise unusable("profile: write simulated or jpki")
-    handover = values.get("handover") or {}
+    handover = _section(values, "handover")
     if not isinstance(handover, dict):
         raise unusable("handover: is not an object")
     return Settings(
@@ -172,7 +182,7 @@ def load_settings(
         reader=_reader_of(values) if reader is None else ReaderChoice.parse(reader),
         language=str(language) if language is not None else None,
         handover=MappingProxyType(handover),
-        pin=PinSettings.parse(values.get("pin") or {}),
+        pin=PinSettings.parse(_section(values, "pin")),
         point_card_block=BlockSettings.parse(values.get("point_card_block")),
         scanner=_scanner_of(values),
     )
@@ -199,6 +209,18 @@ def unusable(message: str) -> StoreError:
     return StoreError(Code.STORE_SETTINGS, message)
 
 
+def _refuse_unknown(written: Mapping[str, object], known: Collection[str], where: str = "") -> None:
+    problem = unknown_name(written, known, where)
+    if problem is not None:
+        raise unusable(problem)
+
+
+def _section(values: Mapping[str, object], name: str) -> object:
+    """What was written under `name`; an empty section where nothing was."""
+    written = values.get(name)
+    return {} if written is None else written
+
+
 def _reader_of(values: Mapping[str, object]) -> ReaderChoice:
     written = values.get("reader", ReaderKind.PCSC.value)
     if not isinstance(written, str):
@@ -211,7 +233,7 @@ def _reader_of(values: Mapping[str, object]) -> ReaderChoice:
 
 def _scanner_of(values: Mapping[str, object]) -> ScannerSettings:
     try:
-        return ScannerSettings.parse(values.get("scanner") or {})
+        return ScannerSettings.parse(_section(values, "scanner"))
     except ValueError as error:
         raise unusable(str(error)) from error
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum, unique
 from pathlib import Path
 
+from mykey_tui.domain.known_names import unknown_name
 from mykey_tui.handover.command import TIMEOUT_SECONDS_MAX, RunCommand
 from mykey_tui.handover.file_drop import DropMode, Encoding, FileDrop, LineEnd
 from mykey_tui.handover.port import HandOverAdapter
@@ -49,9 +50,9 @@ class HandOverSettings:
             ValueError: an unknown name, a wrong type or value, or a value that the kind needs is
                 missing. The message names the field.
         """
-        unknown = data.keys() - set(cls.__slots__)
-        if unknown:
-            raise ValueError(f"hand-over: unknown setting {min(unknown)!r}")
+        problem = unknown_name(data, cls.__slots__)
+        if problem is not None:
+            raise ValueError(problem)
         kind = HandOverKind(data.get("kind", HandOverKind.OFF.value))
         settings = cls(
             kind=kind,

@@ -125,6 +125,7 @@ UNUSABLE: dict[str, tuple[str, Any]] = {
     "a-file": ("K-ACCESS", lambda home: home.write_text("a file")),
     "not-json": ("K-SET", lambda home: settings_are(home, "{")),
     "bad-language": ("K-SET", lambda home: settings_are(home, '{"language": "fr"}')),
+    "mistyped": ("K-SET", lambda home: settings_are(home, '{"scaner": {}}')),
     "bad-reader": ("K-SET", lambda home: settings_are(home, '{"reader": "usb"}')),
     "lost-folder": ("K-SET", lambda home: settings_are(home, '{"reader": "emulator:/no/c.json"}')),
 }
