@@ -17,6 +17,7 @@ from mykey_tui.domain.clock import SystemClock, japanese_date
 from mykey_tui.domain.prefectures import prefecture_of
 from mykey_tui.flows.card_detail import CardDetailFlow
 from mykey_tui.flows.card_text import card_lines
+from mykey_tui.flows.counter import SIMULATED_PROFILE
 from mykey_tui.flows.outcomes import CardDetail, CardDetailOutcome, Stopped
 from mykey_tui.store.municipalities import municipality_name
 
@@ -27,6 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     output, clock = context.output, SystemClock()
     reader = make_reader_without_enrolment(context.settings)
     judge = make_judge(context.settings, clock)
+    simulated = reader.simulated or context.settings.profile == SIMULATED_PROFILE
     with traced(reader, arguments) as watched, CardThread(watched) as thread:
         name_of = partial(municipality_name, context.settings.home)
         flow = CardDetailFlow(watched, judge, clock, name_of)
@@ -36,12 +38,13 @@ def run(arguments: argparse.Namespace) -> int:
             outcome = thread.run(flow.run)
     if isinstance(outcome, Stopped):
         result = "refused" if exit_of(outcome.code) is Exit.REFUSED else "unreadable"
-        return output.stopped(outcome, result=result)
-    lines = card_lines(outcome, output.catalog)
+        about = output.catalog.text("simulated") if simulated else None
+        return output.stopped(outcome, result=result, facts={"simulated": simulated}, about=about)
+    lines = card_lines(outcome, output.catalog, simulated=simulated)
     if arguments.export:
         content = "\n".join([*lines, ""]).encode()
         write_outside(outside_path(arguments.export), content, option="--export")
-    output.answer(_facts(outcome), lines)
+    output.answer({**_facts(outcome), "simulated": simulated}, lines)
     return Exit.DONE
 
 

@@ -106,12 +106,13 @@ class Output:
         result: str | None = None,
         facts: Mapping[str, object] = NO_VALUES,
         next_step: str | None = None,
+        about: str | None = None,
     ) -> Exit:
         """Answer with a code, its text and its values; returns the exit code that belongs to it.
 
         `result` is "refused" or "failed", as the exit code says, unless the command has its own
         word; `facts` are the command's other keys; `next_step` is what a person does here, where
-        that is not what the code says to a clerk.
+        that is not what the code says to a clerk; `about` is a line that comes before all.
         """
         exit_code = exit_of(stopped.code)
         told = {
@@ -121,6 +122,8 @@ class Output:
             **stopped.values,
         }
         lines = self.code_lines(stopped.code, stopped.values, next_step)
+        if about is not None:
+            lines.insert(0, about)
         if "detail" in stopped.values:
             lines.append(stopped.values["detail"])
         self.answer({**facts, **told}, lines)

@@ -12,7 +12,7 @@ from mykey_tui.composition.hands import Hands
 from mykey_tui.composition.keypad import pin_ways
 from mykey_tui.composition.point_card import number_place
 from mykey_tui.flows.card_text import card_lines
-from mykey_tui.flows.counter import CounterDesk
+from mykey_tui.flows.counter import SIMULATED_PROFILE, CounterDesk
 from mykey_tui.flows.courier import BackgroundLine
 from mykey_tui.flows.desk import Desk
 from mykey_tui.flows.happenings import HappeningBook
@@ -92,7 +92,7 @@ class Backroom:
                 line=line,
                 handover=counter.handover,
                 reader=lambda: desk.reader_state,
-                card_text=_card_text(counter.settings),
+                card_text=_card_text(counter, simulated_reader=self.reader.simulated),
                 clock=counter.clock,
                 simulated_reader=self.reader.simulated,
             ),
@@ -107,9 +107,10 @@ class Backroom:
         self.only.close()
 
 
-def _card_text(settings: Settings) -> Callable[[CardDetail], str]:
-    catalog = Catalog(Language(settings.language or Language.JAPANESE.value))
-    return lambda detail: "\n".join([*card_lines(detail, catalog), ""])
+def _card_text(counter: Counter, *, simulated_reader: bool) -> Callable[[CardDetail], str]:
+    catalog = Catalog(Language(counter.settings.language or Language.JAPANESE.value))
+    simulated = simulated_reader or counter.store.identity.profile == SIMULATED_PROFILE
+    return lambda detail: "\n".join([*card_lines(detail, catalog, simulated=simulated), ""])
 
 
 def _note_line(line: BackgroundLine, happenings: HappeningBook) -> None:

@@ -36,10 +36,19 @@ def card_fields(detail: CardDetail, catalog: Catalog) -> list[CardField]:
     return [CardField(catalog.text(f"card.{name}"), value) for name, value in pairs]
 
 
-def card_lines(detail: CardDetail, catalog: Catalog) -> list[str]:
-    """The whole view as lines: title, fields, and that revocation was not checked."""
+def card_lines(detail: CardDetail, catalog: Catalog, *, simulated: bool) -> list[str]:
+    """The whole view as lines: title, fields, and that revocation was not checked.
+
+    A sheet goes from hand to hand, so it says itself that nothing on it is real.
+    """
     fields = [f"{field.name}: {field.value}" for field in card_fields(detail, catalog)]
-    return [catalog.text("card.title"), *fields, catalog.text("card.not.checked")]
+    return [card_title(catalog, simulated=simulated), *fields, catalog.text("card.not.checked")]
+
+
+def card_title(catalog: Catalog, *, simulated: bool) -> str:
+    """The title, with SIMULATED beside it where the cards are samples."""
+    title = catalog.text("card.title")
+    return f"{title}   {catalog.text('simulated')}" if simulated else title
 
 
 def _terminal(detail: CardDetail, catalog: Catalog) -> str:

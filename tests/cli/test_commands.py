@@ -392,9 +392,20 @@ def test_sample_cards_are_made_laid_shown_and_taken_away(said: Any, tmp_path: An
     assert shown.json["revocation"] == "not-checked"
     text = said("card", "show", "--home", home, "--reader", placed["reader"])
     assert text.out == export.read_text()
+    assert (shown.json["simulated"], "SIMULATED" in text.out.splitlines()[0]) == (True, True)
     assert said("card", "remove", "--home", home, "--json").exit_code == 0
     answer = said("lookup", "--home", home, "--reader", placed["reader"], "--wait", "0.2", "--json")
     assert answer.exit_code == 3
+
+
+def test_a_card_file_was_shown_without_a_word_that_it_is_none(said: Any, tmp_path: Any) -> None:
+    home, file = tmp_path / "home", tmp_path / "card.json"
+    licence = ("--cn", PAPER, "--fault", "driving-licence", "--out", file)
+    assert said("card", "make", *licence, "--json").exit_code == 0
+    show = ("card", "show", "--home", home, "--reader", f"emulator:{file}")
+    refused = said(*show, "--json")
+    assert (refused.exit_code, refused.json["simulated"]) == (1, True)
+    assert said(*show).out.splitlines()[0] == "SIMULATED"
 
 
 def test_the_status_names_every_layer(said: Any, enrolled: Any, tmp_path: Any) -> None:

@@ -62,7 +62,9 @@ def test_the_card_view_says_which_kind_of_card_it_is(bench: Bench, language: Lan
     assert (newer.profile, newer.verdict) == (UNKNOWN_PROFILE, Code.CARD_UNKNOWN_KIND)
     catalog = Catalog(language)
     for detail in (known, newer):
-        assert catalog.text(f"card.{detail.profile}") in "\n".join(card_lines(detail, catalog))
+        shown = "\n".join(card_lines(detail, catalog, simulated=True))
+        assert catalog.text(f"card.{detail.profile}") in shown
+        assert "SIMULATED" in shown
 
 
 def test_every_profile_has_words_in_both_languages() -> None:
