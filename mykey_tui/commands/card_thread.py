@@ -13,16 +13,11 @@ from mykey_tui.card.connection import CardArrived, CardReader, ReaderChanged, Re
 from mykey_tui.domain.codes import Code
 from mykey_tui.flows.desk_events import READING_DEADLINE_SECONDS
 from mykey_tui.flows.outcomes import Stopped
+from mykey_tui.flows.reader_trouble import READER_TROUBLE
 
 CLOSE_SECONDS = 1.0
 _ANSWER_MARGIN_SECONDS = 2.0
 """A driver's `wait` may overrun a little; only one that does not come back at all is given up."""
-_TROUBLE = {
-    ReaderState.NO_READER: Code.READER_NONE,
-    ReaderState.NO_SERVICE: Code.READER_NO_SERVICE,
-    ReaderState.DENIED: Code.READER_DENIED,
-    ReaderState.HUNG: Code.READER_HUNG,
-}
 _HOPELESS = frozenset({ReaderState.NO_SERVICE, ReaderState.DENIED})
 """What waiting does not mend: somebody has to do something to this machine."""
 
@@ -48,8 +43,12 @@ class _Job(Generic[T]):
 class CardThread:
     """The one thread that uses the reader while a command runs. A context manager."""
 
-    def __init__(self, reader: CardReader) -> None:
+    def __init__(
+        self, reader: CardReader, *, tell_trouble: Callable[[Code], None] | None = None
+    ) -> None:
+        """`tell_trouble` hears at once, on the thread, why no card can be read for the moment."""
         self._reader = reader
+        self._tell_trouble = tell_trouble or (lambda _: None)
         self._jobs: queue.SimpleQueue[_Job[object] | None] = queue.SimpleQueue()
         # A daemon: a card that hangs inside the driver must not keep the process alive.
         self._thread = threading.Thread(target=self._work, name="card", daemon=True)
@@ -101,8 +100,10 @@ class CardThread:
             if isinstance(event, CardArrived):
                 return None
             if isinstance(event, ReaderChanged):
-                trouble = _TROUBLE.get(event.state, Code.CARD_NOT_LAID)
+                trouble = READER_TROUBLE.get(event.state, Code.CARD_NOT_LAID)
                 if event.state in _HOPELESS:
                     return Stopped(trouble)
+                if trouble is not Code.CARD_NOT_LAID:
+                    self._tell_trouble(trouble)
             elif event is None and remaining <= 0:
                 return Stopped(trouble)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 
 from mykey_tui.card.connection import CardReader
 from mykey_tui.commands.card_thread import CardThread
@@ -11,9 +12,13 @@ from mykey_tui.commands.output import Exit, Output
 from mykey_tui.commands.traced import traced
 from mykey_tui.composition.machine import reader_in_test
 from mykey_tui.composition.reader import make_reader_without_enrolment
+from mykey_tui.domain.codes import Code
 from mykey_tui.flows.outcomes import Stopped
+from mykey_tui.flows.reader_trouble import READER_TROUBLE
 from mykey_tui.flows.soak import ROW_HEAD, Soak, SoakFigures, Tap, row_to_paste
 from mykey_tui.flows.tap import read_tap
+
+_OF_THE_READER = frozenset(READER_TROUBLE.values())
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -24,16 +29,21 @@ def run(arguments: argparse.Namespace) -> int:
     """
     context = Context.of(arguments)
     soak, reader = Soak(arguments.taps), make_reader_without_enrolment(context.settings)
-    with traced(reader, arguments) as watched, CardThread(watched) as thread:
+    output = context.output
+    thread_of = partial(CardThread, tell_trouble=partial(_tell_trouble, output))
+    with traced(reader, arguments) as watched, thread_of(watched) as thread:
         context.ask_for_card()
-        trouble = _lay(soak, thread, watched, arguments.wait, context.output)
+        trouble = _lay(soak, thread, watched, arguments.wait, output)
         names = reader.health().readers
     figures = soak.figures
     if trouble is not None and not figures.laid:
-        return context.output.stopped(trouble)
+        return output.stopped(trouble, next_step=_next_step(trouble.code, output))
     tested = reader_in_test(names[0] if names else "", simulated=reader.simulated)
     row = row_to_paste(figures, tested)
-    context.output.answer(_facts(figures, row), _lines(figures, row, context.output))
+    ended_by = trouble.code if trouble is not None and trouble.code in _OF_THE_READER else None
+    facts = {**_facts(figures, row), "trouble": ended_by.value if ended_by else None}
+    lines = output.code_lines(ended_by, next_step=_next_step(ended_by, output)) if ended_by else []
+    output.answer(facts, [*lines, *_lines(figures, row, output)])
     return Exit.DONE
 
 
@@ -53,6 +63,17 @@ def _lay(
     except KeyboardInterrupt:
         return None  # Somebody has seen enough.
     return None
+
+
+def _tell_trouble(output: Output, code: Code) -> None:
+    output.tell("cli.reader.trouble", title=output.catalog.code(code).title, code=code.value)
+
+
+def _next_step(code: Code, output: Output) -> str | None:
+    """For a reader's trouble the doctor, who finds the cause; for all else what the code says."""
+    if code not in _OF_THE_READER:
+        return None
+    return f"{output.catalog.code(code).next} {output.catalog.text('cli.reader.doctor')}"
 
 
 def _tell(figures: SoakFigures, output: Output) -> None:

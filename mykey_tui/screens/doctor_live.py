@@ -9,7 +9,7 @@ from mykey_tui.flows.services import Trace
 from mykey_tui.flows.soak import Tap
 from mykey_tui.screens import actions
 from mykey_tui.screens.actions import Action
-from mykey_tui.screens.doctor_live_view import live_stage
+from mykey_tui.screens.doctor_live_view import live_stage, trouble_of
 from mykey_tui.screens.evidence_key import EvidenceKey
 from mykey_tui.screens.host import Host
 from mykey_tui.screens.layout import Line, left
@@ -42,8 +42,9 @@ class LiveScreen(EvidenceKey):
         return live_stage(self._now, self._tap, self._trace, self.face)
 
     def next_step(self) -> Line:
-        """What a card laid here is for."""
-        return left(self.face.text("live.next"), indent=1)
+        """What a card laid here is for; back to the doctor where none can be read."""
+        key = "live.next" if trouble_of(self._now) is None else "tools.next.doctor"
+        return left(self.face.text(key), indent=1)
 
     @property
     def wants_a_card(self) -> bool:

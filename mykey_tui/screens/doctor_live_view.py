@@ -6,9 +6,10 @@ from mykey_tui.card.connection import ReaderState
 from mykey_tui.card.live import SlotSeen, SlotsNow
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.text import safe
+from mykey_tui.flows.reader_trouble import READER_TROUBLE
 from mykey_tui.flows.services import Trace
 from mykey_tui.flows.soak import Tap
-from mykey_tui.screens.doctor_taps_view import last_tap
+from mykey_tui.screens.doctor_taps_view import last_tap, trouble_rows
 from mykey_tui.screens.host import Face
 from mykey_tui.screens.layout import Line, Role, clipped, left, padded, rows
 
@@ -17,12 +18,6 @@ _TRACE_ROW = 11
 _TRACE_SHOWN = 6
 _NAME_WIDTH = 46
 _WIDTH = 77
-_CODES = {
-    ReaderState.NO_READER: Code.READER_NONE,
-    ReaderState.NO_SERVICE: Code.READER_NO_SERVICE,
-    ReaderState.DENIED: Code.READER_DENIED,
-    ReaderState.HUNG: Code.READER_HUNG,
-}
 
 
 def live_stage(now: SlotsNow | None, tap: Tap | None, trace: Trace, face: Face) -> list[Line]:
@@ -30,18 +25,32 @@ def live_stage(now: SlotsNow | None, tap: Tap | None, trace: Trace, face: Face) 
     return rows(
         (0, left(face.text("live.title"), Role.STRONG)),
         (1, _slots(now, face)),
-        (9, left(last_tap(tap, face))),
+        (9, _last(now, tap, face)),
         (_TRACE_ROW - 1, _trace_head(trace, face)),
         (_TRACE_ROW, [_trace_line(line) for line in trace.lines[-_TRACE_SHOWN:]]),
     )
+
+
+def _last(now: SlotsNow | None, tap: Tap | None, face: Face) -> Line:
+    """The last card's time; a reader that is listed and answers nothing is told in its place."""
+    trouble = trouble_of(now)
+    if now is None or trouble is None or not now.slots:
+        return left(last_tap(tap, face))
+    return trouble_rows(trouble, face)[0]
+
+
+def trouble_of(now: SlotsNow | None) -> Code | None:
+    """Why no card can be read as things are now; None where one can, or nobody looked yet."""
+    if now is None or now.state is ReaderState.STARTING:
+        return None
+    return READER_TROUBLE.get(now.state, None if now.slots else Code.READER_NONE)
 
 
 def _slots(now: SlotsNow | None, face: Face) -> list[Line]:
     if now is None or now.state is ReaderState.STARTING:
         return [left(face.text("live.looking"))]
     if not now.slots:
-        code = _CODES.get(now.state, Code.READER_NONE)
-        return [left(f"{face.code(code).title}   {code.value}", Role.WARN)]
+        return trouble_rows(trouble_of(now) or Code.READER_NONE, face)
     shown = [row for slot in now.slots[:SLOTS_SHOWN] for row in _slot(slot, face)]
     more = len(now.slots) - SLOTS_SHOWN
     if more > 0:

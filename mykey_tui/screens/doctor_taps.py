@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from mykey_tui.domain.codes import Code
 from mykey_tui.flows.desk_events import CardTaken, DeskEvent, ReadingStarted, TapDone
+from mykey_tui.flows.reader_trouble import READER_TROUBLE
 from mykey_tui.flows.soak import TAPS, TAPS_USUAL, ReaderInTest, Soak
 from mykey_tui.screens import actions
 from mykey_tui.screens.actions import Action
@@ -32,11 +34,23 @@ class TapsScreen(EvidenceKey):
 
     def stage(self) -> list[Line]:
         """The figures, and the row to paste."""
-        return taps_stage(self._shown, self._reader, self.face, card_lies=self.host.card_lies)
+        return taps_stage(
+            self._shown,
+            self._reader,
+            self.face,
+            card_lies=self.host.card_lies,
+            trouble=self._trouble,
+        )
+
+    @property
+    def _trouble(self) -> Code | None:
+        return READER_TROUBLE.get(self.host.reader) if self.host.reader is not None else None
 
     def next_step(self) -> Line:
-        """Lay a card, or done."""
-        key = "taps.next.done" if self._soak.figures.is_done else "taps.next"
+        """Lay a card, or done; back to the doctor where the reader takes none."""
+        key = "taps.next" if self._trouble is None else "tools.next.doctor"
+        if self._soak.figures.is_done:
+            key = "taps.next.done"
         return left(self.face.text(key), indent=1)
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mykey_tui.domain.codes import Code
 from mykey_tui.flows.soak import ReaderInTest, SoakFigures, Tap, row_to_paste
 from mykey_tui.screens.host import Face
 from mykey_tui.screens.layout import Line, Role, centre, left, padded, rows, wrap
@@ -22,14 +23,22 @@ class TapsShown:
 
 
 def taps_stage(
-    shown: TapsShown, reader: ReaderInTest, face: Face, *, card_lies: bool
+    shown: TapsShown,
+    reader: ReaderInTest,
+    face: Face,
+    *,
+    card_lies: bool,
+    trouble: Code | None = None,
 ) -> list[Line]:
-    """What to do, how it goes, and the row for the tested-reader list."""
+    """What to do, how it goes, and the row for the tested-reader list.
+
+    No card is asked for while the reader has a `trouble`: no card could be read.
+    """
     figures = shown.figures
     row = wrap(row_to_paste(figures, reader), 78)[:_ROW_ROWS_MAX] if figures.laid else []
     return rows(
         (0, centre(face.text("taps.title", count=figures.wanted), Role.STRONG)),
-        (2, centre(_prompt(shown, face, card_lies=card_lies), Role.STRONG)),
+        (2, _prompt(shown, face, card_lies=card_lies, trouble=trouble)),
         (4, _fields(figures, face)),
         (10, left(last_tap(shown.last, face))),
         (12, left(face.text("taps.row"), Role.DIM) if row else Line()),
@@ -37,12 +46,22 @@ def taps_stage(
     )
 
 
-def _prompt(shown: TapsShown, face: Face, *, card_lies: bool) -> str:
+def trouble_rows(trouble: Code, face: Face) -> list[Line]:
+    """What the reader has, by name and code, and in a sentence."""
+    text = face.code(trouble)
+    return [left(f"{text.title}   {trouble.value}", Role.WARN), left(text.say)]
+
+
+def _prompt(shown: TapsShown, face: Face, *, card_lies: bool, trouble: Code | None) -> list[Line]:
     if shown.figures.is_done:
-        return face.text("taps.done")
-    if shown.reading and shown.last is None:
-        return face.text("reception.reading")
-    return face.text("taps.lift" if card_lies else "taps.lay")
+        key = "taps.done"
+    elif trouble is not None:
+        return trouble_rows(trouble, face)
+    elif shown.reading and shown.last is None:
+        key = "reception.reading"
+    else:
+        key = "taps.lift" if card_lies else "taps.lay"
+    return [centre(face.text(key), Role.STRONG)]
 
 
 def _fields(figures: SoakFigures, face: Face) -> list[Line]:

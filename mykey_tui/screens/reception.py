@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import assert_never
 
-from mykey_tui.card.connection import ReaderState
 from mykey_tui.domain.codes import Code
 from mykey_tui.flows.desk_events import (
     CardForgotten,
@@ -21,6 +20,7 @@ from mykey_tui.flows.desk_events import (
     TapDone,
 )
 from mykey_tui.flows.outcomes import HandOver, NotLinked, PinWanted, Stopped, Unconfirmed
+from mykey_tui.flows.reader_trouble import READER_TROUBLE
 from mykey_tui.screens import actions
 from mykey_tui.screens.actions import Action
 from mykey_tui.screens.base import CounterScreen
@@ -38,14 +38,6 @@ from mykey_tui.screens.reception_view import (
     next_words,
     reception,
 )
-
-_TROUBLE = {
-    ReaderState.NO_READER: Code.READER_NONE,
-    ReaderState.NO_SERVICE: Code.READER_NO_SERVICE,
-    ReaderState.DENIED: Code.READER_DENIED,
-    ReaderState.HUNG: Code.READER_HUNG,
-}
-
 
 _ELSEWHERE = frozenset({actions.LINK, actions.QUEUE, actions.CARD, actions.TEST, actions.DOCTOR})
 """Not while a card is read: its answer must be seen."""
@@ -116,7 +108,7 @@ class ReceptionScreen(CounterScreen):
                 if isinstance(self.shown, Reading):
                     self._show(Stopped(Code.CARD_REMOVED))
             case ReaderIs(state):
-                self._trouble = _TROUBLE.get(state)
+                self._trouble = READER_TROUBLE.get(state)
                 if isinstance(self.shown, Waiting | Preparing):
                     self.shown = Waiting(self._trouble)
             case CardForgotten() | ServiceCardSeen() | CardWanted() | CardShown() | TapDone():

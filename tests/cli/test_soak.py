@@ -12,6 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from mykey_tui.card.connection import ReaderChanged, ReaderEvent, ReaderHealth, ReaderState
 from mykey_tui.cli import TAPS_MAX
 from mykey_tui.flows.soak import ROW_HEAD, TAPS
 from mykey_tui.reader.card_file import Fault, FaultName
@@ -96,3 +99,41 @@ def test_wrong_numbers_of_taps_are_wrong_usage(commands: Any, tmp_path: Path) ->
         process.communicate(timeout=30)
         assert process.returncode == 2
     assert TAPS[-1] == TAPS_MAX
+
+
+class DeadReader:
+    """Lists nothing, and then its service goes too; or a card comes after all."""
+
+    simulated = False
+
+    def __init__(self, *events: ReaderEvent) -> None:
+        self.events = list(events)
+
+    def wait(self, seconds: float) -> ReaderEvent | None:
+        return self.events.pop(0) if self.events else None
+
+    def interrupt(self) -> None:
+        """Nobody waits."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def health(self) -> ReaderHealth:
+        return ReaderHealth(alive=False)
+
+
+def test_a_dead_reader_was_only_asked_for_a_card(
+    said: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = (
+        ReaderChanged(ReaderState.NO_READER, ""),
+        ReaderChanged(ReaderState.NO_SERVICE, ""),
+    )
+    monkeypatch.setattr(
+        "mykey_tui.commands.soak.make_reader_without_enrolment", lambda _: DeadReader(*events)
+    )
+    answer = said("soak", "--home", tmp_path, "--wait", "5")
+    assert answer.exit_code == 3
+    assert "D-READER-NONE" in answer.err
+    assert "D-PCSC-STOPPED" in answer.out
+    assert "mykey doctor" in answer.out

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import pytest
+
 from mykey_tui.card.connection import ReaderState
 from mykey_tui.card.live import SlotSeen, SlotsNow, SlotWord
 from mykey_tui.domain.codes import Code
-from mykey_tui.flows.desk_events import CardTaken, LookedUp, ReadingStarted, TapDone
+from mykey_tui.flows.desk_events import (
+    CardTaken,
+    LookedUp,
+    ReaderIs,
+    ReadingStarted,
+    TapDone,
+)
+from mykey_tui.flows.reader_trouble import READER_TROUBLE
 from mykey_tui.flows.soak import Tap
+from mykey_tui.i18n.catalog import Catalog, Language
 from tests.screens.conftest import Counter, Start
 from tests.screens.fakes import Fakes, found
 
@@ -118,3 +128,28 @@ async def test_a_trace_is_switched_on_shown_and_switched_off(start: Start) -> No
         await counter.shows("+0.001 > 00200080 ** (5 bytes)", "読み取れました（212 ミリ秒）")
         await counter.press("a")
         await counter.shows("通信の記録：止まっています", "** (5 bytes)")
+
+
+@pytest.mark.parametrize("state", READER_TROUBLE)
+async def test_a_dead_reader_was_only_asked_for_a_card(start: Start, state: ReaderState) -> None:
+    code = READER_TROUBLE[state]
+    text = Catalog(Language.JAPANESE).code(code)
+    fakes = Fakes()
+    fakes.technician.slots = SlotsNow(state)
+    async with start(fakes) as counter:
+        await counter.happens(ReaderIs(state, ""))
+        await counter.press("f12", "t")
+        await counter.shows(f"{text.title}   {code.value}", "Esc で診断に戻ると")
+        assert "カードを置いてください" not in counter.text
+        await counter.happens(ReaderIs(ReaderState.READY, "Sony"))
+        await counter.shows("カードを置いてください", "いつでも Esc でやめられます")
+        await counter.press("escape", "l")
+        await counter.shows(f"{text.title}   {code.value}", "Esc で診断に戻ると")
+
+
+async def test_a_listed_reader_that_hangs_is_told_beside_its_row(start: Start) -> None:
+    fakes = Fakes()
+    fakes.technician.slots = SlotsNow(ReaderState.HUNG, (SlotSeen("Sony", (SlotWord.CARD,)),))
+    async with start(fakes) as counter:
+        await counter.press("f12", "l")
+        await counter.shows("Sony", "D-READER-HUNG", "Esc で診断に戻ると")
