@@ -93,6 +93,11 @@ def _common() -> argparse.ArgumentParser:
     """What every command takes, before or after its name."""
     common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     common.add_argument("--home", metavar="DIR", help="the counter's data (or MYKEY_HOME)")
+    common.add_argument(
+        "--language",
+        choices=("ja", "en"),
+        help="of the answers and the screen; else counter.json's, else LANG's (screen: Japanese)",
+    )
     common.add_argument("--json", action="store_true", help="print one JSON object")
     return common
 

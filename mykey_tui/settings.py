@@ -25,7 +25,7 @@ COUNTER_FILE_BYTES_MAX = 64 * 1024
 """A page of settings; more is not ours."""
 HOME_VARIABLE = "MYKEY_HOME"
 PROFILES = ("simulated", "jpki")
-_LANGUAGES = ("ja", "en")
+LANGUAGES = ("ja", "en")
 _READ = frozenset(
     {"language", "profile", "reader", "handover", "pin", "point_card_block", "scanner"}
 )
@@ -156,9 +156,13 @@ class Settings:
 
 
 def load_settings(
-    *, home: str | None, reader: str | None, environment: Mapping[str, str] = os.environ
+    *,
+    home: str | None,
+    reader: str | None,
+    language: str | None = None,
+    environment: Mapping[str, str] = os.environ,
 ) -> Settings:
-    """Put the three sources together.
+    """Put the three sources together. `language` is one of `LANGUAGES`: the parser saw to it.
 
     Raises:
         SettingsError: an argument or the environment says something that cannot be used.
@@ -167,8 +171,8 @@ def load_settings(
     directory = home_directory(home, environment)
     values = _read(directory / COUNTER_FILE)
     _refuse_unknown(values, _READ | _SHOWN)
-    language = values.get("language")
-    if language not in (None, *_LANGUAGES):
+    set_up = values.get("language")
+    if set_up not in (None, *LANGUAGES):
         raise unusable("language: write ja or en")
     profile = values.get("profile", PROFILES[0])
     if profile not in PROFILES:
@@ -180,7 +184,7 @@ def load_settings(
         home=directory,
         profile=str(profile),
         reader=_reader_of(values) if reader is None else ReaderChoice.parse(reader),
-        language=str(language) if language is not None else None,
+        language=language or (None if set_up is None else str(set_up)),
         handover=MappingProxyType(handover),
         pin=PinSettings.parse(_section(values, "pin")),
         point_card_block=BlockSettings.parse(values.get("point_card_block")),

@@ -24,9 +24,7 @@ class Context:
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> Context:
         """Read them from the arguments. Raises `SettingsError`."""
-        settings = load_settings(
-            home=getattr(arguments, "home", None), reader=getattr(arguments, "reader", None)
-        )
+        settings = settings_asked(arguments)
         as_json = getattr(arguments, "json", False)
         return cls(settings, Output(as_json=as_json, language=language_of(settings.language)))
 
@@ -36,6 +34,15 @@ class Context:
         reader = self.settings.reader
         if reader.kind is ReaderKind.EMULATOR and not self.output.as_json:
             say_aside(f"  {safe(str(reader.path), PATH_LENGTH_MAX)}")
+
+
+def settings_asked(arguments: argparse.Namespace) -> Settings:
+    """The settings, with what the command line says on top. Raises as `load_settings`."""
+    return load_settings(
+        home=getattr(arguments, "home", None),
+        reader=getattr(arguments, "reader", None),
+        language=getattr(arguments, "language", None),
+    )
 
 
 def outside_path(text: str) -> Path:

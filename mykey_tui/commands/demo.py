@@ -6,6 +6,7 @@ import argparse
 import shutil
 import tempfile
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,7 +27,10 @@ _SERVER_MODULES = ("fastapi", "granian", "alembic")
 def run(arguments: argparse.Namespace) -> int:
     """Everything in one command; nothing stays behind unless `--home` is given."""
     require_terminal()
-    output = Output(as_json=getattr(arguments, "json", False), language=language_of(None))
+    output = Output(
+        as_json=getattr(arguments, "json", False),
+        language=language_of(getattr(arguments, "language", None)),
+    )
     if any(find_spec(name) is None for name in _SERVER_MODULES):
         return output.stopped(Stopped(Code.ENROL_EXTRA_MISSING))
     home = getattr(arguments, "home", None)
@@ -34,7 +38,8 @@ def run(arguments: argparse.Namespace) -> int:
         with ExitStack() as stack:
             stack.enter_context(ended_politely(lambda: False))
             folder = outside_path(home) if home else _passing_folder(stack)
-            exit_code = _run(DemoFolder(folder), output, stack)
+            language = getattr(arguments, "language", None)
+            exit_code = _run(DemoFolder(folder), output, stack, language)
     except DemoError as error:
         output.tell("cli.demo.broken", step=error.step)
         return output.stopped(Stopped(Code.SERVER_BROKEN, {"detail": error.step}))
@@ -43,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     return exit_code
 
 
-def _run(folder: DemoFolder, output: Output, stack: ExitStack) -> int:
+def _run(folder: DemoFolder, output: Output, stack: ExitStack, language: str | None) -> int:
     folder.prepare()
     output.tell("cli.demo.server")
     server = stack.enter_context(DemoServer(folder.database, port=folder.port()))
@@ -70,7 +75,8 @@ def _run(folder: DemoFolder, output: Output, stack: ExitStack) -> int:
         probe=lambda: not line.cut and reaches(),
         demo=lambda nudge: DemoHands(tray, reader, line, nudge),
     )
-    settings = settings_of(folder, SHOPS)
+    kept = settings_of(folder, SHOPS)
+    settings = replace(kept, language=language or kept.language)
     return run_screen(settings, LateCounter(settings, lambda: hands), simulated=True)
 
 

@@ -102,7 +102,10 @@ def _say(stopped: Stopped, arguments: argparse.Namespace) -> int:
 
 
 def _language(arguments: argparse.Namespace) -> str | None:
-    """The counter's language, where its settings can still be read."""
+    """What was asked for, else the counter's language, where its settings can still be read."""
+    asked: str | None = getattr(arguments, "language", None)
+    if asked is not None:
+        return asked
     try:
         return load_settings(home=getattr(arguments, "home", None), reader=None).language
     except MyKeyError:

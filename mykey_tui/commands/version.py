@@ -12,7 +12,10 @@ _DISTRIBUTION = "mykey-tui"
 
 def run(arguments: argparse.Namespace) -> int:
     """Which version is installed; needs no home and no settings."""
-    output = Output(as_json=getattr(arguments, "json", False), language=language_of(None))
+    output = Output(
+        as_json=getattr(arguments, "json", False),
+        language=language_of(getattr(arguments, "language", None)),
+    )
     installed = version(_DISTRIBUTION)
     output.answer({_DISTRIBUTION: installed}, [f"{_DISTRIBUTION} {installed}"])
     return Exit.DONE

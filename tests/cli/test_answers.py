@@ -219,3 +219,51 @@ def test_the_prompt_names_the_file_that_is_waited_for(said: Any, tmp_path: Path)
     path = tmp_path / "card.json"
     answer = said("card", "show", "--reader", f"emulator:{path}", "--wait", "0", "--home", tmp_path)
     assert str(path) in answer.err
+
+
+JAPANESE = "端末の登録がまだです"
+
+
+@pytest.mark.parametrize(
+    ("written", "locale", "options", "is_japanese"),
+    [
+        ("{}", "C.UTF-8", (), False),
+        ("{}", "ja_JP.UTF-8", (), True),
+        ("{}", "C.UTF-8", ("--language", "ja"), True),
+        ('{"language": "ja"}', "C.UTF-8", (), True),
+        ('{"language": "ja"}', "ja_JP.UTF-8", ("--language", "en"), False),
+        ('{"language": "en"}', "ja_JP.UTF-8", (), False),
+    ],
+)
+@pytest.mark.parametrize("before", [True, False])
+def test_the_language_of_a_command_could_only_be_set_in_the_file(
+    said: Any, tmp_path: Path, monkeypatch: Any, written: str, locale: str,
+    options: tuple[str, ...], is_japanese: bool, before: bool,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("LANG", locale)
+    for name in ("LC_ALL", "LC_MESSAGES", "TERM"):
+        monkeypatch.delenv(name, raising=False)
+    settings_are(tmp_path / "home", written)
+    words = (*options, "sync") if before else ("sync", *options)
+    answer = said(*words, "--home", tmp_path / "home")
+    assert (answer.exit_code, "K-NONE" in answer.out) == (3, True)
+    assert (JAPANESE in answer.out) is is_japanese
+
+
+def test_the_language_that_was_asked_for_is_kept_where_the_settings_are_broken(
+    said: Any, tmp_path: Path
+) -> None:
+    settings_are(tmp_path / "home", "{")
+    answer = said("status", "--home", tmp_path / "home", "--language", "ja")
+    assert "設定を使えません   K-SET" in answer.out
+
+
+def test_another_language_is_wrong_usage(said: Any, tmp_path: Path) -> None:
+    for words in (("--language", "fr"), ("sync", "--language", "fr"), ("--language",)):
+        answer = said(*words, "--home", tmp_path)
+        assert (answer.exit_code, answer.out) == (2, "")
+
+
+def test_the_help_tells_of_the_language(said: Any) -> None:
+    for words in (("--help",), ("lookup", "--help")):
+        assert "--language {ja,en}" in said(*words).out
