@@ -64,8 +64,14 @@ class PinEntry:
             self._digits += key.encode("ascii")
             return True
 
+    def spoil(self) -> None:
+        """Count a key that is no digit: digits among other characters are a code, and no PIN."""
+        with self._lock:
+            if not self._sealed:
+                self._over += 1
+
     def erase(self) -> None:
-        """Forget the last digit, also one that was only counted."""
+        """Forget the last key, also one that was only counted."""
         with self._lock:
             if self._over:
                 self._over -= 1

@@ -14,6 +14,7 @@ from pathlib import Path
 from textual import events
 from textual.timer import Timer
 
+from mykey_tui.card.allow_list import PIN_LENGTH
 from mykey_tui.card.jpki import TRIES_LEFT_MIN
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import MyKeyError, failure_code
@@ -34,6 +35,7 @@ from mykey_tui.screens.deadline import ReadingDeadline
 from mykey_tui.screens.host import Host, PinAsk
 from mykey_tui.screens.layout import Line, left
 from mykey_tui.screens.pin_view import OVERRIDE_WORD, PinState, PinStep, pin_stage, slip_text
+from mykey_tui.screens.scanner import Pace
 
 QUIET_SECONDS = 60.0
 """Without a key the digits are forgotten and the visit ends."""
@@ -49,6 +51,7 @@ class PinScreen(CounterScreen):
         super().__init__(host)
         self._ask = ask
         self._entry = PinEntry()
+        self._pace = Pace()
         self._on_reader = ask.wanted.on_reader
         self._override = False
         self._keypad: KeypadPort | None = None
@@ -178,9 +181,9 @@ class PinScreen(CounterScreen):
         self._wait_for_a_key()
 
     def _next_attempt(self, tries_left: int | None) -> None:
-        self._entry.wipe()
+        self._empty()
         self._override = False
-        self.state.tries_left, self.state.dots, self.state.word = tries_left, 0, ""
+        self.state.tries_left, self.state.word = tries_left, ""
         if tries_left == 0:
             self.state.step = PinStep.LOCKED
         elif tries_left is None or tries_left < TRIES_LEFT_MIN:
@@ -189,9 +192,13 @@ class PinScreen(CounterScreen):
             self._may_type()
 
     def _may_type(self) -> None:
-        self._entry.wipe()  # What the keypad sent while a word was asked for is no PIN.
-        self.state.dots = 0
+        self._empty()  # What the keypad sent while a word was asked for is no PIN.
         self.state.step = PinStep.ON_READER if self._on_reader else PinStep.TYPING
+
+    def _empty(self) -> None:
+        self._entry.wipe()
+        self._pace = Pace()
+        self.state.dots = 0
 
     # Keys
 
@@ -205,7 +212,10 @@ class PinScreen(CounterScreen):
             self.state.word = (self.state.word + character.upper())[-len(OVERRIDE_WORD) :]
         elif character.isdecimal():  # Never a key of ours here, also while none is wanted.
             if self.state.step is PinStep.TYPING:
-                self._typed(character)
+                self._typed(character, event.time)
+        elif self._takes_keys and event.is_printable:
+            self._entry.spoil()  # A scanner's code may have four digits among its letters.
+            self.flash(self.face.text("pin.four"))
         elif event.key == "backspace":
             self._entry.erase()
             self.state.word = self.state.word[:-1]
@@ -216,12 +226,20 @@ class PinScreen(CounterScreen):
         event.prevent_default()
         self._changed()
 
-    def _typed(self, digit: str) -> None:
+    @property
+    def _takes_keys(self) -> bool:
+        """Whether the PIN is typed on this keyboard now."""
         services = self.host.services
-        if services is not None and services.pin.keyboard:
-            self._entry.press(digit)
-        else:
+        allowed = services is not None and services.pin.keyboard
+        return allowed and self.state.step is PinStep.TYPING
+
+    def _typed(self, digit: str, seconds: float) -> None:
+        if not self._takes_keys:
             self.flash(self.face.text("pin.not.here"))
+            return
+        self._pace.key_at(seconds)
+        if not self._entry.press(digit) and self._entry.count < PIN_LENGTH:
+            self._entry.spoil()  # A digit of another script.
 
     def _changed(self) -> None:
         self._wait_for_a_key()
@@ -259,10 +277,11 @@ class PinScreen(CounterScreen):
     def do_enter(self) -> None:
         """Send what was typed, once; or accept the word; or leave the slip."""
         match self.state.step:
-            case PinStep.TYPING if not self._entry.complete:
-                self._entry.wipe()  # The rest of a barcode or of a longer password is no PIN.
-                self.state.dots = 0
-                self.flash(self.face.text("pin.four"))
+            case PinStep.TYPING if not self._entry.complete or self._pace.is_burst:
+                # A barcode, or a part of it or of a longer password, is no PIN.
+                key = "pin.burst" if self._entry.complete else "pin.four"
+                self._empty()
+                self.flash(self.face.text(key))
             case PinStep.TYPING:
                 self._give(self._entry.moved())
             case PinStep.ON_READER:

@@ -53,6 +53,27 @@ class Burst:
         return keys
 
 
+@dataclass(slots=True)
+class Pace:
+    """Tells a typist from a scanner where no key is held back: by the gaps between keys alone."""
+
+    _last: float = 0.0
+    _keys: int = 0
+    _paused: bool = False
+
+    def key_at(self, seconds: float) -> None:
+        """A key came, by the clock that Textual stamps its events with."""
+        if self._keys and seconds - self._last > BURST_GAP_SECONDS:
+            self._paused = True
+        self._last = seconds
+        self._keys += 1
+
+    @property
+    def is_burst(self) -> bool:
+        """Whether several keys came, and none after a pause: no hand does that with four."""
+        return self._keys > 1 and not self._paused
+
+
 class ScanRouting(App[None]):
     """Mixed into the app: routes a burst past the focus, whatever widget has it.
 

@@ -126,6 +126,51 @@ async def test_a_longer_number_costs_no_try_and_is_forgotten(start: Start, numbe
         assert counter.fakes.desk.pins == [("7351", False)]
 
 
+CODES = ["A7351", "73B51", "7351C", "7-3-5-1", "7 351", "735１"]
+
+
+@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("slowly", [True, False])
+async def test_a_code_with_four_digits_in_it_was_sent_as_a_pin(
+    start: Start, code: str, slowly: bool
+) -> None:
+    async with start() as counter:
+        screen = await ask(counter)
+        for character in code:
+            counter.app.post_message(events.Key(character, character))
+            await counter.pilot.pause(0.06 if slowly else 0)
+        await counter.press("enter")
+        await counter.shows("暗証番号は数字4桁です")
+        assert (boxes(counter), screen._entry.count) == (0, 0)
+        assert counter.fakes.desk.pins == []
+        await counter.press(*"7351", "enter")
+        assert counter.fakes.desk.pins == [("7351", False)]
+
+
+async def test_four_digits_as_fast_as_a_scanner_s_are_no_pin(start: Start) -> None:
+    async with start() as counter:
+        await ask(counter)
+        keys = [events.Key(digit, digit) for digit in "7351"]
+        for key in keys:
+            counter.app.post_message(key)
+        await counter.until(lambda: boxes(counter) == 4)
+        await counter.press("enter")
+        await counter.shows("バーコードのような速さでした")
+        assert boxes(counter) == 0
+        assert counter.fakes.desk.pins == []
+        await counter.press(*"7351", "enter")
+        assert counter.fakes.desk.pins == [("7351", False)]
+
+
+async def test_a_letter_by_mistake_is_said_and_taken_back(start: Start) -> None:
+    async with start() as counter:
+        await ask(counter)
+        await counter.press(*"73", "q")
+        await counter.shows("暗証番号は数字4桁です")
+        await counter.press("backspace", *"51", "enter")
+        assert counter.fakes.desk.pins == [("7351", False)]
+
+
 async def test_keys_typed_before_the_screen_are_no_digits_of_the_pin(start: Start) -> None:
     async with start() as counter:
         counter.app.use_scan_gap(0.2)

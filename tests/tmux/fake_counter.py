@@ -20,9 +20,11 @@ from mykey_tui.flows.outcomes import (
     IdentifiedCard,
     LookupOutcome,
     NotLinked,
+    PinWanted,
     Stopped,
     Unconfirmed,
 )
+from mykey_tui.flows.pin_entry import PinGiven
 from mykey_tui.flows.services import Services
 from mykey_tui.i18n.catalog import Language
 from mykey_tui.screens.profile import detect, prepare_environment
@@ -48,17 +50,25 @@ class LayingDemo(FakeDemo):
             raise RuntimeError("a bug that names 1C2410DF79DGEL")
         old = Unconfirmed(identified(), Code.ROWS_OLD, {"hours": "30"})
         outcomes: dict[str, LookupOutcome] = {
-            "1": found(), "2": NotLinked(identified()), "4": old,
+            "1": found(), "2": NotLinked(identified()), "4": old, "5": PinWanted(identified(), 3),
         }  # fmt: skip
         self.emit(ReadingStarted())
         self.emit(LookedUp(outcomes.get(key, Stopped(Code.SUSPENDED))))
-        self.emit(CardTaken())
+        if key != "5":  # The PIN's card lies there until it is looked up.
+            self.emit(CardTaken())
 
 
 class ConfirmingDesk(FakeDesk):
     """Hands over what a clerk confirms."""
 
     emit: Callable[[DeskEvent], None]
+
+    def lookup_with_pin(self, card: IdentifiedCard, given: PinGiven) -> None:
+        """Only 7351 is right; what was sent at all is told on the screen."""
+        super().lookup_with_pin(card, given)
+        digits, _ = self.pins[-1]
+        answer = found() if digits == "7351" else Stopped(Code.PIN_WRONG, {"count": "2"})
+        self.emit(LookedUp(answer))
 
     def confirm_lookup(self, card: IdentifiedCard) -> None:
         self.emit(LookedUp(found()))

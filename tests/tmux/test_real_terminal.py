@@ -42,6 +42,29 @@ def test_typed_digits_are_typing_and_a_burst_is_a_scan(
     terminal.shows("2802121234   【読み取りました】")
 
 
+def test_a_scanned_code_was_sent_as_a_pin(terminals: Terminals, fake_counter: list[str]) -> None:
+    terminal = terminals.start(fake_counter)
+    terminal.shows(PROMPT, "通信 正常")
+    terminal.press("F8")
+    terminal.shows("登録済みのカード")
+    terminal.type_slowly("5")
+    terminal.shows("暗証番号の残り回数：3回")
+    for code, answer in {
+        "A7351B": "暗証番号は数字4桁です",
+        "7351": "バーコードのような速さでした",
+        "73-51": "暗証番号は数字4桁です",
+        "4901234567894": "暗証番号は数字4桁です",
+    }.items():
+        terminal.scan(code)
+        assert "残り回数：3回" in terminal.shows(answer)
+        terminal.press("F9", "F9")  # Any key takes the words away, and the screen lives.
+    terminal.type_slowly("7351")
+    terminal.press("Enter")
+    terminal.shows("【 受付できました 】", "2802121234")
+    terminal.press("F3")
+    terminal.shows("送信待ち")
+
+
 def test_the_cursor_stands_behind_what_is_typed(
     terminals: Terminals, fake_counter: list[str]
 ) -> None:

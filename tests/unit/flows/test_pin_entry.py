@@ -85,6 +85,22 @@ def test_nothing_but_one_ascii_digit_is_taken(key: str) -> None:
     assert entry.count == 0
 
 
+@pytest.mark.parametrize("code", ["A7351", "73B51", "7351C"])
+def test_four_digits_among_letters_are_no_pin(code: str) -> None:
+    entry = PinEntry()
+    for key in code:
+        if not entry.press(key):
+            entry.spoil()
+    assert (entry.count, entry.complete) == (4, False)
+    entry.erase()
+    assert entry.complete, "the key that was wrong is taken back"
+    entry.spoil()
+    entry.wipe()
+    for key in "7351":
+        entry.press(key)
+    assert entry.complete
+
+
 def test_a_digit_can_be_put_right() -> None:
     entry = typed("73")
     entry.erase()
