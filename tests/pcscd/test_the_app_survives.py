@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -22,17 +21,6 @@ MYKEY = str(Path(sys.executable).with_name("mykey"))
 PROMPT = "カードを置いて、そのままお待ちください"
 READY, GONE = "読取機 正常", "D-PCSC-STOPPED"
 NOISE = ("Traceback", "Exception ignored", "SCard", '.py"', "line ")
-
-
-@pytest.fixture
-def terminals() -> Iterator[Terminals]:
-    if shutil.which("tmux") is None:
-        pytest.skip("tmux is not installed")
-    started = Terminals()
-    try:
-        yield started
-    finally:
-        started.close()
 
 
 @pytest.fixture
