@@ -1,18 +1,13 @@
 """A numeric keypad that only the resident sees: an evdev device, grabbed while a PIN is typed.
 
-Grabbed (EVIOCGRAB), its keys reach nobody else: not the staff's screen, not a field that has the
-focus. Digits go straight into the `PinEntry`; all others are told only that something happened.
-
-The kernel's interface is one struct and one ioctl (linux/input.h), so no library is needed: the
-`evdev` package would have to be compiled on every counter.
+Grabbed, its keys reach nobody else (see `evdev`). Digits go straight into the `PinEntry`; all others
+are told only that something happened.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import select
-import struct
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -20,16 +15,9 @@ from typing import Protocol
 
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import ReaderError
+from mykey_tui.evdev import EV_KEY, PRESSED, grab, open_grabbed, read_events
 
-EVENT = struct.Struct("@llHHi")
-"""struct input_event: seconds, microseconds, type, code, value, in the machine's own sizes."""
-EVIOCGRAB = 0x40044590
-"""_IOW('E', 0x90, int)."""
 STOP_SECONDS = 1.0
-_EVENTS_AT_ONCE = 64
-_EV_KEY = 0x01
-_PRESSED = 1
-"""0 is released, 2 is the repetition of a key that is held: neither is a digit."""
 _DIGITS = {
     **dict(zip(range(2, 11), "123456789", strict=True)), 11: "0",
     79: "1", 80: "2", 81: "3", 75: "4", 76: "5", 77: "6", 71: "7", 72: "8", 73: "9", 82: "0",
@@ -67,9 +55,9 @@ class Keys(Protocol):
 class Keypad:
     """One keypad. `start` and `stop` come from one thread; the keys from another."""
 
-    def __init__(self, path: Path, *, grab: Callable[[int], None] | None = None) -> None:
+    def __init__(self, path: Path, *, grab: Callable[[int], None] = grab) -> None:
         self._path = path
-        self._grab = grab or _grab
+        self._grab = grab
         self._device = self._wake = -1
         self._thread: threading.Thread | None = None
 
@@ -81,15 +69,15 @@ class Keypad:
         """
         self.stop()
         try:
-            device = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            device = open_grabbed(self._path, self._grab)
         except OSError as error:
             raise ReaderError(Code.KEYPAD_NONE, f"keypad: {error.strerror}") from error
         try:
-            self._grab(device)
-            _drain(device)
+            while read_events(device):
+                pass  # What was pressed before anybody was asked is no PIN.
         except OSError as error:
             os.close(device)
-            raise ReaderError(Code.KEYPAD_NONE, f"keypad: {error.strerror}") from error
+            raise ReaderError(Code.KEYPAD_NONE, f"keypad: {error}") from error
         asleep, self._wake = os.pipe2(os.O_CLOEXEC)
         self._thread = threading.Thread(
             target=_listen, args=(device, asleep, keys), name="keypad", daemon=True
@@ -126,16 +114,12 @@ def _listen(device: int, asleep: int, keys: Keys) -> None:
 def _pass_on(device: int, keys: Keys) -> bool:
     """Pass on the events that wait; False when the device is at its end."""
     try:
-        data = os.read(device, EVENT.size * _EVENTS_AT_ONCE)
-    except BlockingIOError:
-        return True
+        events = read_events(device)
     except OSError:
         return False
-    if not data or len(data) % EVENT.size:
-        return False
-    for _, _, kind, code, value in EVENT.iter_unpack(data):
-        if kind == _EV_KEY and value == _PRESSED:
-            _press(code, keys)
+    for event in events:
+        if event.kind == EV_KEY and event.value == PRESSED:
+            _press(event.code, keys)
     return True
 
 
@@ -148,17 +132,3 @@ def _press(code: int, keys: Keys) -> None:
         keys.enter()
     elif code in _CANCEL:
         keys.cancel()
-
-
-def _grab(device: int) -> None:
-    fcntl.ioctl(device, EVIOCGRAB, 1)
-
-
-def _drain(device: int) -> None:
-    """What was pressed before anybody was asked is no PIN."""
-    while True:
-        try:
-            if not os.read(device, EVENT.size * _EVENTS_AT_ONCE):
-                return
-        except BlockingIOError:
-            return

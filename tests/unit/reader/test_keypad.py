@@ -18,9 +18,10 @@ from mykey_tui.composition.keypad import pin_ways
 from mykey_tui.domain.assurance import PinPolicy
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import ReaderError
+from mykey_tui.evdev import EVENT, EVIOCGRAB
 from mykey_tui.flows.pin_entry import PinEntry
 from mykey_tui.flows.services import KeypadSign, PinWays
-from mykey_tui.reader.keypad import EVENT, EVIOCGRAB, Keypad
+from mykey_tui.reader.keypad import Keypad
 from mykey_tui.settings import PinSettings
 
 KEY, SYN, MSC = 1, 0, 4
