@@ -1,7 +1,7 @@
 """The card desk: one thread that watches the reader and does what a laid card is for.
 
-The screens say what they expect; the desk answers with `desk_events`. All card work is here, so
-two use cases can never talk to one card at once.
+The screens say what they expect; the desk answers with `desk_events`. All card work is on its
+thread (`desk_work`), so two use cases can never talk to one card at once.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from enum import Enum, unique
-from typing import Protocol, assert_never
+from typing import assert_never
 
 from mykey_tui.card.connection import (
     CardArrived,
@@ -28,14 +28,12 @@ from mykey_tui.domain.ids import ServiceId
 from mykey_tui.flows.desk_events import (
     FORGOTTEN_AFTER_SECONDS,
     CardForgotten,
-    CardShown,
     CardTaken,
     CardWanted,
     DeskEvent,
     LinkFinished,
     LookedUp,
     ReaderIs,
-    ReadingStarted,
     ServiceCardSeen,
     TapDone,
 )
@@ -49,21 +47,14 @@ from mykey_tui.flows.desk_requests import (
     UnlinkRequest,
     forget_pin,
 )
-from mykey_tui.flows.outcomes import (
-    CardDetailOutcome,
-    Found,
-    HandOver,
-    IdentifiedCard,
-    LinkOutcome,
-    LookupOutcome,
-    ServiceCardOutcome,
-    ServiceCardRead,
-    Stopped,
-)
+from mykey_tui.flows.desk_work import DeskFlows, DeskWork
+from mykey_tui.flows.outcomes import IdentifiedCard, ServiceCardRead, Stopped
 from mykey_tui.flows.pin_entry import PinGiven
 from mykey_tui.flows.soak import Tap
 from mykey_tui.flows.stopping import describe_bug
 from mykey_tui.flows.tap import read_tap
+
+__all__ = ["Desk", "DeskFlows"]
 
 WATCH_SECONDS = 30.0
 """One wait at the reader. `interrupt` ends it sooner, so a long one costs nothing but idle time."""
@@ -77,44 +68,6 @@ _READERS_THERE = frozenset({ReaderState.READY, ReaderState.HUNG})
 _log = logging.getLogger(__name__)
 
 
-class DeskFlows(Protocol):
-    """The use cases that need the card, each run on the desk's thread."""
-
-    def lookup(self, *, handover: bool) -> LookupOutcome:
-        """Whose card lies there at this provider."""
-        ...
-
-    def lookup_with_pin(self, card: IdentifiedCard, given: PinGiven) -> LookupOutcome:
-        """The rest of a look-up that wanted the PIN."""
-        ...
-
-    def confirm(self, card: IdentifiedCard) -> LookupOutcome:
-        """The rest of a look-up in old rows, which a clerk has confirmed. Needs no card."""
-        ...
-
-    def service_card(self) -> ServiceCardOutcome:
-        """The number of the point card that lies there."""
-        ...
-
-    def check_link(self, card: IdentifiedCard, service_id: ServiceId) -> Stopped | None:
-        """What already speaks against a link, without any card."""
-        ...
-
-    def link(
-        self, card: IdentifiedCard, service_id: ServiceId, given: PinGiven | None = None
-    ) -> LinkOutcome:
-        """Read again, compare, store."""
-        ...
-
-    def unlink(self, card: IdentifiedCard, given: PinGiven | None = None) -> LinkOutcome:
-        """Read again, compare, take away."""
-        ...
-
-    def show(self) -> CardDetailOutcome:
-        """What the card's certificate says."""
-        ...
-
-
 @unique
 class _Expect(Enum):
     """What the next card that is laid is for."""
@@ -126,7 +79,7 @@ class _Expect(Enum):
     TAP = "tap"
 
 
-class Desk:
+class Desk(DeskWork):
     """The one card thread of a counter; see `flows.services.DeskPort` for what each call means."""
 
     def __init__(
@@ -136,10 +89,7 @@ class Desk:
         emit: Callable[[DeskEvent], None],
         clock: Clock,
     ) -> None:
-        self._reader = reader
-        self._flows = flows
-        self._emit = emit
-        self._clock = clock
+        super().__init__(reader, flows, emit, clock)
         self._lock = threading.Lock()
         self._expect = _Expect.NOTHING
         self._generation = 0  # Counts what was expected, so that a late answer ends only its own.
@@ -148,11 +98,7 @@ class Desk:
         self._thread = threading.Thread(target=self._watch, name="card-desk", daemon=True)
         # Only the desk's own thread touches these.
         self._lies_there = False
-        self._was_sent = (
-            False  # Whether the till was given, or may have been, what this card is for.
-        )
         self._announced: Request | None = None
-        self._answered_at: float | None = None
         self._reader_state = ReaderState.STARTING
         self._reader_name = ""
 
@@ -311,24 +257,6 @@ class Desk:
             case _:
                 assert_never(expect)
 
-    def _look_up(self, *, again: bool) -> LookedUp:
-        """Look up and hand over, once for each lay: a card that is only seen again is not sent again."""
-        if again and self._was_sent:
-            outcome = self._flows.lookup(handover=False)
-            if isinstance(outcome, Found):
-                outcome = replace(outcome, handover=HandOver(Code.HANDOVER_AGAIN))
-            return LookedUp(outcome)
-        self._was_sent = False  # What a clerk has just confirmed was the card before this one.
-        return self._sent(lambda: self._flows.lookup(handover=True))
-
-    def _sent(self, work: Callable[[], LookupOutcome]) -> LookedUp:
-        """The outcome of a look-up that may hand over, remembered for a card that is seen again."""
-        before, self._was_sent = self._was_sent, True  # What breaks in there may have been sent.
-        outcome = work()
-        sent = isinstance(outcome, Found) and outcome.handover.code is not Code.HANDOVER_OFF
-        self._was_sent = before or sent
-        return LookedUp(outcome)
-
     def _service_card(self, generation: int) -> ServiceCardSeen:
         outcome = self._flows.service_card()
         if isinstance(outcome, ServiceCardRead):
@@ -363,15 +291,6 @@ class Desk:
             self._refuse_or_want(request)
         return False
 
-    def _confirm(self, card: IdentifiedCard) -> None:
-        """No card is read, so nothing is said of reading, and no card is asked back for it."""
-        try:
-            event = self._sent(lambda: self._flows.confirm(card))
-        except BaseException:
-            self._emit(LookedUp(Stopped(Code.BUG)))
-            raise
-        self._emit(event)
-
     def _refuse_without_card(self, request: CardRequest) -> None:
         """A PIN does not wait for a card: it was typed for the one that lay there."""
         with self._lock:
@@ -391,40 +310,3 @@ class Desk:
                 self._emit(LinkFinished(refusal))
                 return
         self._emit(CardWanted())
-
-    def _answer_request(self, request: CardRequest) -> None:
-        match request:
-            case LinkRequest(card=card, service_id=service_id, given=given):
-                self._answer(
-                    lambda: LinkFinished(self._flows.link(card, service_id, given)), LinkFinished
-                )
-            case UnlinkRequest(card=card, given=given):
-                self._answer(lambda: LinkFinished(self._flows.unlink(card, given)), LinkFinished)
-            case LookupRequest(card=card, given=pin):
-                self._answer(
-                    lambda: self._sent(lambda: self._flows.lookup_with_pin(card, pin)), LookedUp
-                )
-            case ShowRequest():
-                self._answer(lambda: CardShown(self._flows.show()), CardShown)
-            case _:
-                assert_never(request)
-
-    def _answer(
-        self,
-        work: Callable[[], DeskEvent],
-        failed: Callable[[Stopped], DeskEvent],
-    ) -> None:
-        """Say that reading began, do the work, say what came of it, start the clock on the card.
-
-        Whatever breaks inside becomes X-BUG on the screen that waits for this answer, and the
-        exception goes on to the loop, which logs it.
-        """
-        self._emit(ReadingStarted())
-        try:
-            event = work()
-        except BaseException:
-            self._emit(failed(Stopped(Code.BUG)))
-            raise
-        finally:
-            self._answered_at = self._clock.monotonic()
-        self._emit(event)
