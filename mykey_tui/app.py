@@ -23,7 +23,6 @@ from mykey_tui.flows.desk_events import (
     CardForgotten,
     CardTaken,
     CounterEvent,
-    DeskEvent,
     LinkFinished,
     LookedUp,
     ReaderIs,
@@ -31,19 +30,18 @@ from mykey_tui.flows.desk_events import (
     Scanned,
     ScannerIs,
 )
-from mykey_tui.flows.outcomes import IdentifiedCard, Status, Stopped
+from mykey_tui.flows.outcomes import Status
 from mykey_tui.flows.scan_test import Scan, scan_of
 from mykey_tui.i18n.catalog import Catalog, Language
 from mykey_tui.screens.background import BackgroundCalls
 from mykey_tui.screens.base import CounterScreen
 from mykey_tui.screens.crash import crash_report, crash_words
 from mykey_tui.screens.doctor_notes import DoctorNotes
-from mykey_tui.screens.host import Face, Overlay, PinAsk, Place
-from mykey_tui.screens.pin_leftovers import Leftovers
-from mykey_tui.screens.places import overlay_screen, place_screen
+from mykey_tui.screens.host import Face, Host, Place
 from mykey_tui.screens.profile import RenderProfile
 from mykey_tui.screens.reception import ReceptionScreen
 from mykey_tui.screens.scanner import BURST_GAP_SECONDS, ScanRouting
+from mykey_tui.screens.stack import ScreenStack
 from mykey_tui.screens.status_watch import StatusWatch
 from mykey_tui.screens.theme import theme_of
 
@@ -60,7 +58,7 @@ EXIT_CANNOT_START = 3
 _log = logging.getLogger(__name__)
 
 
-class MyKeyApp(Leftovers, ScanRouting, BackgroundCalls, App[None], inherit_bindings=False):
+class MyKeyApp(ScreenStack, ScanRouting, BackgroundCalls, App[None], inherit_bindings=False):
     """The counter's screen.
 
     `build` is called once in a thread, after the first paint, with the function that takes
@@ -122,6 +120,11 @@ class MyKeyApp(Leftovers, ScanRouting, BackgroundCalls, App[None], inherit_bindi
         self.theme = theme_of(profile).name
 
     # The host of the screens
+
+    @property
+    def as_host(self) -> Host:
+        """This program."""
+        return self
 
     @property
     def face(self) -> Face:
@@ -215,98 +218,6 @@ class MyKeyApp(Leftovers, ScanRouting, BackgroundCalls, App[None], inherit_bindi
             if isinstance(screen, ReceptionScreen):
                 screen.cannot_start(code)
 
-    # Screens
-
-    @property
-    def counter_screen(self) -> CounterScreen:
-        """The uppermost screen."""
-        assert isinstance(self.screen, CounterScreen)  # noqa: S101  # no other screen is ever pushed
-        return self.screen
-
-    @property
-    def base_screen(self) -> CounterScreen:
-        """The uppermost screen that is no overlay: it has the card."""
-        return next(
-            screen
-            for screen in reversed(self.screen_stack)
-            if isinstance(screen, CounterScreen) and not screen.is_overlay
-        )
-
-    @property
-    def _working_screen(self) -> CounterScreen:
-        """The uppermost screen of a clerk: what was asked there is answered there."""
-        return next(
-            screen
-            for screen in reversed(self.screen_stack)
-            if isinstance(screen, CounterScreen)
-            and not screen.is_overlay
-            and not screen.is_technicians
-        )
-
-    def go(self, place: Place, card: IdentifiedCard | None = None) -> None:
-        """Open a place over the reception."""
-        self._close_all_screens()
-        if place is not Place.RECEPTION:
-            self.counter_screen.forget()
-            self.push_screen(place_screen(place, self, card))
-        self.base_screen.entered()
-
-    def over(self, place: Place) -> None:
-        """Open a place of the doctor's over the present one; the reception's answer goes."""
-        if isinstance(self.counter_screen, ReceptionScreen):
-            self.counter_screen.forget()
-        self.push_screen(place_screen(place, self, None))
-        self.base_screen.entered()
-
-    def lay(self, overlay: Overlay) -> None:
-        """Lay an overlay; only one at a time."""
-        if not self.counter_screen.is_overlay:
-            self.push_screen(overlay_screen(overlay, self, self.counter_screen))
-
-    def back(self) -> None:
-        """Close the uppermost screen; under an overlay nothing changes."""
-        if len(self.screen_stack) < 2:
-            return
-        closing = self.counter_screen
-        closing.forget()
-        self.pop_screen()
-        self.counter_screen.repaint()
-        if not closing.is_overlay:
-            self.base_screen.entered()
-
-    def ask_pin(self, ask: PinAsk) -> None:
-        """Lay the PIN screen over the present one, closing what lies over that."""
-        from mykey_tui.screens.pin import PinScreen  # noqa: PLC0415  # opened by few counters
-
-        while self.counter_screen.is_overlay:
-            self.back()
-        try:
-            screen = PinScreen(self, ask)
-        except OSError:  # This system would let a PIN end in a core on a disk.
-            self._working_screen.desk_event(ask.failed(Stopped(Code.KEYPAD_NONE)))
-            return
-        self.swallow_no_more()
-        self.push_screen(screen)
-        screen.entered()
-
-    def answer_below(self, closing: CounterScreen, event: DeskEvent) -> None:
-        """Close `closing`, with what lies over it, and give the event to the clerk's screen below.
-
-        Not to the doctor, who may lie between: the question came over it, and it asked nothing.
-        """
-        if closing not in self.screen_stack:
-            return  # It was closed by somebody else meanwhile, and its digits are forgotten.
-        while self.counter_screen is not closing:
-            self.back()
-        self.back()
-        self._working_screen.desk_event(event)
-        self.counter_screen.repaint()
-
-    def _close_all_screens(self) -> None:
-        while len(self.screen_stack) > 1:
-            self.counter_screen.forget()
-            self.pop_screen()
-
     def change_language(self) -> None:
         """The other language, on every screen."""
         self._face = Face(Catalog(self._face.catalog.language.other), self._face.profile)
@@ -356,7 +267,7 @@ class MyKeyApp(Leftovers, ScanRouting, BackgroundCalls, App[None], inherit_bindi
                 pass  # The screens' own business.
         screen = self.base_screen
         if isinstance(message.event, LookedUp | LinkFinished):
-            screen = self._working_screen
+            screen = self.working_screen
         screen.desk_event(message.event)
         self.counter_screen.repaint()
 
