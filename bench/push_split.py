@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from sqlalchemy import Engine, PoolProxiedConnection, event
 
 from mykey_server.core import Core, open_core
@@ -77,10 +78,11 @@ def split_of(database: Path | str, device_id: str, batches: list[PushRequest]) -
 def _of_the_proofs(core: Core, jobs: list[Job]) -> dict[str, float]:
     items = [(job, item) for job in jobs for item in job.items]
     opened = []
+    seal_key = X25519PrivateKey.from_private_bytes(jobs[0].seal_keys[0])
 
     def open_all() -> None:
         for job, item in items:
-            seal_key, context = core.site.seal_key, _context(job, item)
+            context = _context(job, item)
             opened.append(open_seal(item.sealed, private_key=seal_key, context=context))
 
     def judge_all() -> None:

@@ -177,6 +177,8 @@ class Code(Enum):
     """The rows here are not the server's, and fetching the differing parts anew did not mend it."""
     SERVER_SUSPENSIONS = "N-SUSP"
     """A list of suspensions that must not be believed: old, shortened, ended, or wrongly signed."""
+    SERVER_KEYS = "N-KEYS"
+    """The server shows another key than the one here, and no proof leads from this one to that."""
     SERVER_BUSY = "N-BUSY"
     SERVER_RETIRED = "N-RETIRED"
     """The server proved that the operator retired this counter. Its keys are destroyed by then."""

@@ -162,7 +162,7 @@ class LinkFlow:
 
     @property
     def _seal_key(self) -> bytes:
-        return self.store.identity.seal_key
+        return self.store.believed().seal_key
 
     def _outcome(self, op: Operation, mid: int, service_id: ServiceId) -> Linked | Stopped:
         """What became of the mutation. A refusal was told to the person: nothing stays behind."""

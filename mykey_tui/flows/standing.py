@@ -21,6 +21,7 @@ _SERVER = frozenset(
         Code.SERVER_RESET,
         Code.SERVER_DIGEST,
         Code.SERVER_SUSPENSIONS,
+        Code.SERVER_KEYS,
         Code.SERVER_CLOCK,
         Code.SERVER_TLS,
         Code.SERVER_TLS_NAME,

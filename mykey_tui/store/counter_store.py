@@ -15,6 +15,7 @@ from mykey_tui.domain.ids import LookupToken, ServiceId
 from mykey_tui.store import links, migrations
 from mykey_tui.store.ageing import AgeingStore
 from mykey_tui.store.base import RowsNow
+from mykey_tui.store.believing import Believing
 from mykey_tui.store.engine import is_key_of, open_engine, reading, writing
 from mykey_tui.store.freshness import BootTime, system_boot_time
 from mykey_tui.store.home import Home, on_disk, sync_directory
@@ -31,7 +32,7 @@ from mykey_tui.store.suspending import Suspending
 __all__ = ["QUEUE_SHOWN_MAX", "CounterStore", "RowsNow"]
 
 
-class CounterStore(Queueing, Pulling, Loading, Suspending, Numbering, AgeingStore):
+class CounterStore(Queueing, Pulling, Loading, Suspending, Believing, Numbering, AgeingStore):
     """One counter's links, queue and progress. Make it with `create` or `open`."""
 
     @classmethod

@@ -16,7 +16,6 @@ from mykey_tui.domain.digest import DIGEST_LENGTH, EMPTY_DIGEST, weight
 from mykey_tui.domain.link import LinkStatus
 from mykey_tui.store.base import StoreBase
 from mykey_tui.store.engine import reading, writing
-from mykey_tui.store.identity import load_identity
 from mykey_tui.store.tables import StoredSuspensionHead
 from mykey_tui.wire.messages import SuspensionState
 
@@ -47,19 +46,6 @@ class SuspensionHead:
 
 class Suspending(StoreBase):
     """The part of `CounterStore` that keeps who is suspended."""
-
-    def server_key(self, told: bytes | None) -> bytes | None:
-        """The key that the server signs with: as enrolment gave it, and never another.
-
-        A counter that was enrolled before servers signed learns it once, from the greeting.
-        """
-        if self.identity.server_key is None and told is not None:
-            with writing(self._engine) as connection:
-                connection.exec_driver_sql(
-                    "UPDATE identity SET server_key = ? WHERE server_key IS NULL", (told,)
-                )
-                self.identity = load_identity(connection)
-        return self.identity.server_key
 
     def suspension_head(self) -> SuspensionHead | None:
         """The newest state that was verified; None before the first one."""

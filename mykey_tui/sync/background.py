@@ -45,7 +45,7 @@ RECOUNT_EVERY_SECONDS = 24 * 3600.0
 """How often the stored sums are held against the rows themselves, between two rounds."""
 
 _TURNED_AWAY = frozenset({Code.SERVER_DENIED, Code.SERVER_CLOCK, Code.SERVER_COPIED})
-_SLOWLY = frozenset({Code.SERVER_RESET, Code.SERVER_SUSPENSIONS})
+_SLOWLY = frozenset({Code.SERVER_RESET, Code.SERVER_SUSPENSIONS, Code.SERVER_KEYS})
 """What asking again does not mend: a visible state, and not a stream of requests."""
 
 ROUND_EVERY_SECONDS = 600.0

@@ -60,6 +60,7 @@ from mykey_tui.wire.messages import (
     PushRequest,
     to_msgpack,
 )
+from mykey_tui.wire.succession import follow
 
 _ID_LENGTH = 16
 _PUSH: Final = "POST /v1/push"
@@ -103,13 +104,13 @@ def export_bundle(store: CounterStore, file: BinaryIO) -> Exported:
         ServerError: SERVER_DENIED at an enrolment that does not know the server's signature: it
             could not believe the reply.
     """
-    identity, known = store.identity, store.progress()
-    if identity.server_key is None:
+    identity, known, server = store.identity, store.progress(), store.believed()
+    if server.server_key is None:
         raise ServerError(Code.SERVER_DENIED, "enrolled before the server signed")
     writer = BundleWriter(
         file,
         BundleHeader("export", token_bytes(_ID_LENGTH), str(identity.device_id)),
-        seal_to=X25519PublicKey.from_public_bytes(identity.seal_key),
+        seal_to=X25519PublicKey.from_public_bytes(server.seal_key),
         sign_with=Ed25519PrivateKey.from_private_bytes(identity.device_key),
     )
     writer.add(_start_of(store, known))
@@ -139,6 +140,7 @@ def _start_of(store: CounterStore, known: Progress) -> ExportStart:
         position=known.position,
         mark=known.mark,
         suspension_seq=0 if suspensions is None else suspensions.seq,
+        believes=store.believed().fingerprint,
     )
 
 
@@ -172,7 +174,7 @@ def import_bundle(store: CounterStore, file: BinaryIO) -> Imported:
             else a round raises, `RetiredError` too. What was settled before stays.
         StoreError: the counter's own file.
     """
-    reader = _reply_of(store.identity, file)
+    reader = _reply_of(store, file)
     start, answers = _read(reader)
     result = Imported(made_at=datetime.fromtimestamp(start.made_at, UTC))
     with store.home.syncing(LOCK_WAIT_SECONDS):
@@ -187,18 +189,27 @@ def import_bundle(store: CounterStore, file: BinaryIO) -> Imported:
     return result
 
 
-def _reply_of(identity: Identity, file: BinaryIO) -> BundleReader:
+def _reply_of(store: CounterStore, file: BinaryIO) -> BundleReader:
+    """The reply, signed with the key that is believed, or with one that its header leads to.
+
+    Only a file that is sound as a whole makes the counter take newer keys over.
+    """
+    identity, signed_by = store.identity, store.believed().server_key
     header = read_header(file)
     if header.kind != "reply" or header.device != str(identity.device_id):
         raise ForeignBundleError("another counter's, or no reply")
-    if identity.server_key is None:
+    if signed_by is None:
         raise ServerError(Code.SERVER_DENIED, "enrolled before the server signed")
+    newest = follow(header.successions, known=signed_by)
+    if newest is not None:
+        signed_by = newest.server_key
     reader = BundleReader(
         file,
-        signed_by=Ed25519PublicKey.from_public_bytes(identity.server_key),
-        open_with=reply_key_of(identity.device_key),
+        signed_by=Ed25519PublicKey.from_public_bytes(signed_by),
+        open_with=[reply_key_of(identity.device_key)],
     )
     reader.check_all()
+    store.take_over(signed_by, header.successions)
     return reader
 
 

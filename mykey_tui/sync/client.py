@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from mykey_tui.domain.clock import SystemClock
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import ServerError
+from mykey_tui.store.believing import Believed
 from mykey_tui.store.identity import Identity
 from mykey_tui.sync.exchange import (
     LineCutError,
@@ -115,6 +116,7 @@ class ServerClient:
         self._poll_key: bytes | None = None
         self._again_after_seconds = again_after_seconds
         self._line_holds = False
+        self._believed = Believed(identity.server_key, identity.seal_key)
         self._http = make_http_client(transport, verify)
         self._base = f"{identity.server_url}/v1"
 
@@ -122,10 +124,16 @@ class ServerClient:
         """Let go of the connections."""
         self._http.close()
 
+    def believe(self, keys: Believed) -> None:
+        """From now on these are the server's keys; at first those that the store was opened with."""
+        self._believed = keys
+
     def hello(self, incarnation: bytes | None = None) -> HelloReply:
         """What the server speaks, takes at most, and knows of this counter under an incarnation."""
-        series = incarnation or self._identity.incarnation
-        hello = read_hello(self._call("GET", f"/hello?incarnation={series.hex()}"))
+        path = f"/hello?incarnation={(incarnation or self._identity.incarnation).hex()}"
+        if self._believed.fingerprint is not None:
+            path += f"&believes={self._believed.fingerprint}"
+        hello = read_hello(self._call("GET", path))
         self._note_time(hello.server_time)
         self._poll_key = hello.poll_key
         return hello
@@ -210,7 +218,7 @@ class ServerClient:
             if reply.status in sound:
                 return reply
             problem = read_problem(reply)
-        if is_retirement(problem, self._identity):
+        if is_retirement(problem, self._identity, self._believed.server_key):
             raise RetiredError
         raise _refusal(reply, problem, is_push=path == "/push")
 

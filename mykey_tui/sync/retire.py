@@ -28,13 +28,16 @@ class RetiredError(ServerError):
         self.lost = 0
 
 
-def is_retirement(problem: Problem | None, identity: Identity) -> bool:
-    """Whether a refusal proves the end of this very counter."""
+def is_retirement(problem: Problem | None, identity: Identity, server_key: bytes | None) -> bool:
+    """Whether a refusal proves the end of this very counter, to one that believes `server_key`."""
     return (
         problem is not None
         and problem.type == ProblemType.RETIRED.type_name
         and proves_retirement(
-            problem.proof, server_key=identity.server_key, device_id=str(identity.device_id)
+            problem.proof,
+            server_key=server_key,
+            device_id=str(identity.device_id),
+            successions=problem.successions,
         )
     )
 

@@ -13,6 +13,7 @@ from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import MyKeyError, ServerError
 from mykey_tui.store.counter_store import CounterStore
 from mykey_tui.sync.client import ResetError, ServerClient
+from mykey_tui.sync.following import greet, is_known
 from mykey_tui.sync.plan import (
     Abilities,
     Limits,
@@ -80,6 +81,8 @@ class _Round:
     failure: MyKeyError | None = None
     """What could not be done although the round went on; raised at its end."""
     suspensions_proven: bool = True
+    keys_differ: bool = False
+    """The server shows keys that nothing here leads to: it may not be able to open what waits."""
 
     def fail(self, error: MyKeyError) -> None:
         """Remember the first failure."""
@@ -107,8 +110,9 @@ def sync_round(
     Raises:
         LineError: the server was not reached, or no longer.
         ServerError: it refused this counter (SERVER_DENIED, SERVER_CLOCK, SERVER_COPIED, SERVER_BUSY),
-            its suspensions are not proven (SERVER_SUSPENSIONS), its history is another one each time
-            (SERVER_RESET; nothing is dropped), or it made no sense (SERVER_BROKEN).
+            its suspensions or its keys are not proven (SERVER_SUSPENSIONS, SERVER_KEYS), its history
+            is another one each time (SERVER_RESET; nothing is dropped), or it made no sense
+            (SERVER_BROKEN).
         RetiredError: the server proved that the operator retired this counter. Its keys and its
             store are destroyed by then (`sync.retire`).
         StoreError: the counter's own file; STORE_BUSY when another round runs for too long.
@@ -116,8 +120,9 @@ def sync_round(
     with store.home.syncing(lock_wait_seconds), ends_when_retired(store):
         store.note_time()
         try:
-            hello = client.hello(store.incarnation())
+            hello, _ = greet(store, client)
             round_ = _begin(store, client, hello, pace or Pace())
+            _judge_keys(round_, hello)
             _bring_suspensions(round_)
             _keep_numbers_right(round_)
             _reconcile(round_)
@@ -154,23 +159,40 @@ def _begin(store: CounterStore, client: ServerClient, hello: HelloReply, pace: P
     )
 
 
+def _judge_keys(round_: _Round, hello: HelloReply) -> None:
+    """Keep the queue from a server that shows keys which nothing here leads to."""
+    if is_known(round_.store, hello):
+        return
+    round_.keys_differ = True
+    round_.suspensions_proven = False
+    round_.fail(ServerError(Code.SERVER_KEYS, "no proof leads from the key here to the server's"))
+
+
 def _bring_suspensions(round_: _Round) -> None:
-    if not round_.able.suspensions:
-        return  # they come as rows of the scope itself
+    if round_.keys_differ or not round_.able.suspensions:
+        return  # not to be proven, or they come as rows of the scope itself
+    for tries_left in reversed(range(TRIES_MAX)):
+        try:
+            _pull_suspensions(round_)
+        except ServerError as error:
+            if error.code not in (Code.SERVER_SUSPENSIONS, Code.SERVER_BROKEN):
+                raise
+            if tries_left and greet(round_.store, round_.client)[1]:
+                continue  # the keys changed between the greeting and what was signed
+            round_.suspensions_proven = False
+            round_.fail(error)
+        return
+
+
+def _pull_suspensions(round_: _Round) -> None:
     store = round_.store
-    try:
-        pull_suspensions(
-            store,
-            round_.client,
-            round_.limits,
-            server_key=store.server_key(round_.hello.server_key),
-            now=store.time_now(),
-        )
-    except ServerError as error:
-        if error.code not in (Code.SERVER_SUSPENSIONS, Code.SERVER_BROKEN):
-            raise
-        round_.suspensions_proven = False
-        round_.fail(error)
+    pull_suspensions(
+        store,
+        round_.client,
+        round_.limits,
+        server_key=store.believed().server_key,
+        now=store.time_now(),
+    )
 
 
 def _keep_numbers_right(round_: _Round) -> None:
@@ -195,13 +217,15 @@ def _reconcile(round_: _Round) -> None:
         except ResetError:
             if not tries_left:
                 raise
+            # Put back since the greeting, perhaps to before it had the keys of what waits here.
+            _judge_keys(round_, greet(round_.store, round_.client)[0])
         else:
             return
 
 
 def _push(round_: _Round, *, is_last_try: bool) -> None:
     store, known = round_.store, round_.store.progress()
-    if known.recover_due:
+    if known.recover_due or round_.keys_differ:
         return
     durable = round_.hello.durable_through
     if known.mark is not None and known.position is not None and known.durable_through < durable:

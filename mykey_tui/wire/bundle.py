@@ -16,7 +16,8 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, BinaryIO, Literal, TypeAlias
@@ -31,7 +32,17 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from msgspec import Meta, Struct
 
 from mykey_tui.domain.errors import MyKeyError
-from mykey_tui.wire.messages import BODY_BYTES_MAX, Key, Position, Scope, Seq, Token, Uuid
+from mykey_tui.wire.messages import (
+    BODY_BYTES_MAX,
+    Fingerprint,
+    Key,
+    Position,
+    Scope,
+    Seq,
+    Successions,
+    Token,
+    Uuid,
+)
 
 MAGIC = b"MYKEY-BUNDLE-1\n"
 BUNDLE_BYTES_MAX = 1 << 30
@@ -39,7 +50,8 @@ MESSAGE_BYTES_MAX = 8 * 1024 * 1024
 """As large as a reply on the line may be."""
 MESSAGES_MAX = 20_000
 """Two million mutations, or ten thousand parts of a snapshot."""
-HEADER_BYTES_MAX = 256
+HEADER_BYTES_MAX = 8 * 1024
+"""Mostly below 100 bytes; a change of the server's keys that the counter has missed adds 160."""
 INCARNATIONS_MAX = 51
 
 _SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_128_GCM)
@@ -62,12 +74,18 @@ class ForeignBundleError(MyKeyError):
     """A sound file of another kind, or somebody else's."""
 
 
-class BundleHeader(Struct, frozen=True, forbid_unknown_fields=True):
+class BundleHeader(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Which file this is. In the clear: no person, no token, no provider, no time."""
 
     kind: Kind
     id: BundleId
     device: Uuid
+    successions: Successions = []
+    """Of a reply: how the server came to the key that signs it, where the counter knows a former one.
+
+    Here and not in a message, because it is needed before the signature is checked. Left out where it
+    is empty: a program of before keys could change reads such a header, and no other.
+    """
 
 
 class ExportStart(Struct, frozen=True):
@@ -87,6 +105,8 @@ class ExportStart(Struct, frozen=True):
     mark: Position | None
     suspension_seq: Seq
     """0: the whole list of suspensions is wanted."""
+    believes: Fingerprint | None = None
+    """Which of the server's keys the counter believes. None: a program that cannot follow to others."""
 
 
 class Ask(Struct, frozen=True):
@@ -207,20 +227,23 @@ class BundleReader:
     """Reads a bundle whose signature was checked over the whole file."""
 
     def __init__(
-        self, file: BinaryIO, *, signed_by: Ed25519PublicKey, open_with: X25519PrivateKey
+        self, file: BinaryIO, *, signed_by: Ed25519PublicKey, open_with: Sequence[X25519PrivateKey]
     ) -> None:
-        """Check everything that can be checked without opening a message. Raises `BundleError`."""
+        """Check signature and form, and find out which key opens it. Raises `BundleError`.
+
+        `open_with` are the keys that it may be sealed to, the likeliest first.
+        """
         self._file = file
         header = read_header(file)
         start = file.tell()
         self._header = msgspec.msgpack.encode(header)
-        self._open_with = open_with
         end = os.fstat(file.fileno()).st_size - _SIGNATURE_BYTES
         # Read again as bytes: another encoding of the same header is another file.
         if start != len(MAGIC) + _LENGTH_BYTES + len(self._header) or end <= start:
             raise BundleError("no header, or nothing behind it")
         self._check_signature(end, signed_by)
         self._places = tuple(self._find_messages(start, end))
+        self._open_with = self._fitting(open_with)
 
     def messages(self) -> Iterator[tuple[Place, bytes]]:
         """Each message with its place. Raises `BundleError` where one does not open."""
@@ -253,6 +276,15 @@ class BundleReader:
         except InvalidSignature as error:
             raise BundleError("signature") from error
 
+    def _fitting(self, keys: Sequence[X25519PrivateKey]) -> X25519PrivateKey:
+        """The key that opens the end; each file is sealed to one."""
+        place = self._places[-1]
+        for key in keys:
+            with suppress(InvalidTag, ValueError):
+                self._decrypted(place, key, last=True)
+                return key
+        raise BundleError("a message does not open")
+
     def _find_messages(self, start: int, end: int) -> Iterator[Place]:
         offset, index = start, 0
         while offset < end:
@@ -266,14 +298,15 @@ class BundleReader:
             offset, index = offset + length, index + 1
 
     def _opened(self, place: Place, *, last: bool) -> bytes:
-        self._file.seek(place.offset)
-        sealed = self._file.read(place.length)
         try:
-            return _SUITE.decrypt(
-                sealed, self._open_with, _info(self._header, place.index, last=last)
-            )
+            return self._decrypted(place, self._open_with, last=last)
         except (InvalidTag, ValueError) as error:
             raise BundleError("a message does not open") from error
+
+    def _decrypted(self, place: Place, key: X25519PrivateKey, *, last: bool) -> bytes:
+        self._file.seek(place.offset)
+        sealed = self._file.read(place.length)
+        return _SUITE.decrypt(sealed, key, _info(self._header, place.index, last=last))
 
 
 def _info(header: bytes, index: int, *, last: bool) -> bytes:

@@ -14,7 +14,7 @@ from enum import StrEnum, unique
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 PROTOCOL_VERSION = 1
 SCHEMA = 1
@@ -96,6 +96,25 @@ class EnrolReply(Struct, frozen=True):
     """Ed25519: signs the state of the suspensions, and the end of a retired counter."""
 
 
+SUCCESSIONS_MAX = 32
+"""Changes of the server's keys that a counter can have missed: one a year, and a working life."""
+
+
+class Succession(Struct, frozen=True):
+    """The server's next pair of keys, in the words of the pair before it (`wire.succession`)."""
+
+    server_key: Key
+    seal_key: Key
+    signature: Signature
+    """Made with the key that `server_key` takes the place of."""
+
+
+Fingerprint = Annotated[str, Meta(pattern="^[0-9a-f]{16}$")]
+"""Of a pair of the server's keys (`wire.succession.fingerprint`)."""
+Successions = Annotated[list[Succession], Meta(max_length=SUCCESSIONS_MAX)]
+"""Oldest first, each signed with the key of the one before."""
+
+
 class Staleness(Struct, frozen=True):
     """How old a counter's rows may be (the provider's choice), and how much it may do meanwhile."""
 
@@ -135,6 +154,8 @@ class HelloReply(Struct, frozen=True):
     staleness: Staleness | None = None
     poll_key: Key | None = None
     """Signs this counter's polls (`wire.poll`), and nothing else. Kept in memory only."""
+    successions: Successions | UnsetType = UNSET
+    """How the server came to its present keys; left out while it has those that it was made with."""
 
 
 class Position(Struct, frozen=True, forbid_unknown_fields=True):
@@ -166,6 +187,8 @@ class SuspensionState(Struct, frozen=True):
 SUSPENSION_CONTEXT = b"mykey-suspensions-1"
 RETIRED_CONTEXT = b"mykey-retired-1"
 """Before the device id in what the server signs when it ends a counter."""
+SUCCESSION_CONTEXT = b"mykey-succession-1"
+"""Before the keys in what the server signs when it changes them."""
 
 
 class HeadReply(Struct, frozen=True):
@@ -375,6 +398,8 @@ class Problem(Struct, frozen=True, omit_defaults=True):
     """Of a reset: `epoch`, `horizon`, `diverged`, `schema` or `scope_revoked`."""
     proof: bytes | None = None
     """Of `device-retired`: the server's signature of `RETIRED_CONTEXT` and the device id."""
+    successions: Successions = []
+    """With `proof`: a counter that was away while the keys changed must still believe it."""
 
 
 def to_msgpack(message: Struct) -> bytes:

@@ -67,7 +67,7 @@ async def listen(request: Request, core: Core) -> Spoken:
         raise ProblemError(error.problem) from error
     terminal = found[device_id]
     core.buckets.take(device_id, core.clock.monotonic())
-    refuse_unless_active(terminal, core.site)
+    refuse_unless_active(terminal, core.site, core.engine)
     return Spoken(terminal, body)
 
 
@@ -77,7 +77,7 @@ def _carried(device_id: str, body: bytes, core: Core) -> Spoken:
         terminal = find_terminal(connection, device_id)
     if terminal is None:
         raise ProblemError(ProblemType.SIGNATURE)
-    refuse_unless_active(terminal, core.site)
+    refuse_unless_active(terminal, core.site, core.engine)
     return Spoken(terminal, body)
 
 

@@ -19,15 +19,16 @@ from typing import Any, TypeVar
 from urllib.parse import quote, unquote
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from fastapi import FastAPI
 
 from mykey_server.app import create_app
 from mykey_server.auth import CARRIED
 from mykey_server.core import Core
-from mykey_server.database import reading
+from mykey_server.database import reading, write
 from mykey_server.services.admin import AdminRefusedError
-from mykey_server.services.terminals import Terminal, find_terminal
+from mykey_server.services.site import Keys
+from mykey_server.services.terminals import Terminal, find_terminal, note_believed
 from mykey_server.settings import Settings
 from mykey_tui.domain.clock import Clock
 from mykey_tui.wire.bundle import (
@@ -103,20 +104,24 @@ async def _carry(app: FastAPI, core: Core, export: Path, reply: Path) -> Carried
             raise BundleRefusedError("bundle-foreign", f"{export.name} is no export of a counter")
         with reading(core.engine) as connection:
             terminal = find_terminal(connection, header.device)
+            keys = core.site.keys(connection)
         if terminal is None:
             raise BundleRefusedError("terminal-unknown", "no counter of this server")
-        reader = BundleReader(file, signed_by=terminal.public_key, open_with=core.site.seal_key)
+        sealed_to = [X25519PrivateKey.from_private_bytes(key) for key in keys.seal_keys]
+        reader = BundleReader(file, signed_by=terminal.public_key, open_with=sealed_to)
         reader.check_all()
         talk = _Conversation(app, terminal, reader)
+        if (believes := talk.start.believes) not in (None, terminal.believes):
+            write(core.engine, lambda c: note_believed(c, terminal.device_id, believes))
         beside = reply.with_name(f".{token_hex(8)}.new")
         descriptor = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             with os.fdopen(descriptor, "wb") as out:
                 writer = BundleWriter(
                     out,
-                    BundleHeader("reply", token_bytes(_ID_LENGTH), terminal.device_id),
+                    _header(terminal, talk.start, keys),
                     seal_to=X25519PublicKey.from_public_bytes(talk.start.reply_key),
-                    sign_with=core.site.sign_key,
+                    sign_with=keys.sign_key,
                 )
                 writer.add(ReplyStart(export=header.id, made_at=int(core.clock.now().timestamp())))
                 async for answer in talk.answers():
@@ -129,6 +134,17 @@ async def _carry(app: FastAPI, core: Core, export: Path, reply: Path) -> Carried
             beside.unlink(missing_ok=True)
             raise
     return talk.carried
+
+
+def _header(terminal: Terminal, start: ExportStart, keys: Keys) -> BundleHeader:
+    """Of a reply, with the way to the key that signs it for a counter that must go it."""
+    follows = start.believes not in (None, keys.fingerprint)
+    return BundleHeader(
+        "reply",
+        token_bytes(_ID_LENGTH),
+        terminal.device_id,
+        successions=keys.successions if follows else [],
+    )
 
 
 class _Conversation:

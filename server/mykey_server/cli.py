@@ -72,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     epoch.add_subparsers(dest="action", required=True, metavar="ACTION").add_parser(
         "renew", parents=[common], help="after the disk or the file was put back to an older state"
     )
+    _add_key_commands(commands, common)
     _add_terminal_commands(commands, common)
     _add_link_commands(commands, common)
     _add_history_commands(commands, common)
@@ -129,6 +130,21 @@ def _add_history_commands(commands: _Commands, common: argparse.ArgumentParser) 
     confirm.add_argument("name", metavar="NAME")
     make = actions.add_parser("make", parents=[common], help="SQLite: copy, check and confirm")
     make.add_argument("file", type=Path, metavar="FILE")
+
+
+def _add_key_commands(commands: _Commands, common: argparse.ArgumentParser) -> None:
+    keys = commands.add_parser("keys", help="the server's own keys: signature and seals")
+    actions = keys.add_subparsers(dest="action", required=True, metavar="ACTION")
+    actions.add_parser("list", parents=[common], help="numbers, and who believes which")
+    actions.add_parser("draw", parents=[common], help="the next pair; a backup comes after this")
+    rotate = actions.add_parser("rotate", parents=[common], help="change to the drawn pair")
+    drop = actions.add_parser("drop", parents=[common], help="destroy a former key of seals")
+    drop.add_argument("number", type=_positive, metavar="NUMBER")
+    for action, text in (
+        (rotate, "although counters cannot follow yet"),
+        (drop, "although something sealed to it may still come, and is lost"),
+    ):
+        action.add_argument("--anyway", action="store_true", help=text)
 
 
 def _add_terminal_commands(commands: _Commands, common: argparse.ArgumentParser) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from mykey_server import history_commands as history
+from mykey_server import key_commands as own_keys
 from mykey_server.cli import settings_of
 from mykey_server.database import (
     UNIQUE_VIOLATION,
@@ -212,6 +213,10 @@ _COMMANDS: dict[str, Callable[[Engine, argparse.Namespace], Any]] = {
     "terminal release": _terminal_set(TERMINAL_ACTIVE),
     "link list": _link_list,
     "epoch renew": _epoch_renew,
+    "keys list": own_keys.list_keys,
+    "keys draw": own_keys.draw,
+    "keys rotate": own_keys.rotate,
+    "keys drop": own_keys.drop,
     "provider set": history.provider_set,
     "suspend": history.suspend,
     "resume": history.suspend,

@@ -142,7 +142,7 @@ class Polls:
             terminal = find_terminal(connection, device_id)
         if terminal is None:
             raise ProblemError(ProblemType.SIGNATURE)
-        refuse_unless_active(terminal, self._core.site)
+        refuse_unless_active(terminal, self._core.site, self._core.engine)
         return terminal.scope
 
     def _read_state(self, scope: str) -> _State:

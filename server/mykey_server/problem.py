@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mykey_tui.domain.errors import MyKeyError
+from mykey_tui.wire.messages import Succession
 from mykey_tui.wire.problems import ProblemType
 
 
@@ -17,6 +20,7 @@ class ProblemError(MyKeyError):
         action: str | None = None,
         reason: str | None = None,
         proof: bytes | None = None,
+        successions: Sequence[Succession] = (),
     ) -> None:
         super().__init__(problem.type_name)
         self.problem = problem
@@ -24,6 +28,7 @@ class ProblemError(MyKeyError):
         self.action = action
         self.reason = reason
         self.proof = proof
+        self.successions = successions
 
 
 def reset(*, epoch: str, action: str, reason: str) -> ProblemError:

@@ -118,6 +118,7 @@ def problem_reply(error: ProblemError, *, now: datetime) -> Response:
         action=error.action,
         reason=error.reason,
         proof=error.proof,
+        successions=list(error.successions),
     )
     headers = dict(_HEADERS)
     if problem in _PASSING:

@@ -180,7 +180,7 @@ class Counter:
 
     def register(self, op: Operation, cn: str, service_id: str) -> int:
         """Registers as the link screen does. Acknowledged when it returns."""
-        key = self.store.identity.seal_key
+        key = self.store.believed().seal_key
 
         def sealed(frame: QueuedFrame) -> bytes:
             return seal(SealedLink(certificate(cn)), seal_key=key, context=frame.context)

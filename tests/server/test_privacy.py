@@ -26,18 +26,21 @@ COLUMNS = """
 alembic_version: version_num
 backup: name scope seq
 enrolment_code: device_id expires_at prefix scope secret_tag site wrong_tries
+former_seal: fingerprint number seal_key
 held: device_id incarnation mid sid_tag token_tag
 link: binding my_key_id scope seq service_id status terminal_code token
 mutation: device_id incarnation item_hash kind mid verdict
 my_key_id: certificate_tag kind my_key_id origin status successor_code successor_id terminal_code
+next_key: backup number safe seal_key sign_key
 provider: digest_key green_s lookup_key lookups_max name profile provider_id refuse_s scope service_id_format
 scope: buckets digest durable_through horizon scope seq
 scope_history: digest scope seq
-site: branch cluster epoch number seal_key sign_key tag_key
+site: branch cluster epoch key_state number seal_key sign_key tag_key
+succession: number seal_key server_key signature
 suspension: scope seq status token
 suspension_history: digest scope seq
 suspension_scope: buckets digest horizon scope seq total
-terminal: device_id name public_key scope site status
+terminal: believes device_id name public_key scope site status
 """
 """Whoever makes this test pass after adding a column has read rule 2: there is no history."""
 

@@ -173,7 +173,9 @@ async def test_hello_says_the_features_the_key_and_the_staleness(
 ) -> None:
     hello = await counter.ask("/v1/hello", HelloReply)
     assert {"snapshot", "digest", "suspensions", "recover", "wait"} <= set(hello.features)
-    assert hello.server_key == counter.identity.server_key == server.core.site.server_key
+    with reading(server.core.engine) as connection:
+        own = server.core.site.keys(connection).server_key
+    assert hello.server_key == counter.identity.server_key == own
     assert hello.staleness == Staleness(86_400, 259_200, 2_000)
     wanted = Staleness(3600, 7200, 50)
     write(server.core.engine, lambda c: admin.set_staleness(c, counter.scope, wanted))
@@ -200,7 +202,9 @@ def test_suspended_links_of_an_older_file_move_to_the_scope_of_suspensions(
         rows = [(token, f"A{n}", 1 if n in {1, 2} else 0) for n, token in enumerate(tokens)]
         total = sum(digest.weight(key, token, None, sid, status) for token, sid, status in rows)
         whole = (total % (1 << 128)).to_bytes(16, "big")
-        connection.execute(text("INSERT INTO site VALUES (1, 'e', x'00', x'00')"))
+        connection.execute(
+            text("INSERT INTO site VALUES (1, 'e', :seal, x'00')"), {"seal": bytes(range(32))}
+        )
         connection.execute(
             text(
                 "INSERT INTO provider VALUES ('A-1', 'A-1', 'x', 'alnum:1-32', 'jpki', x'00', :k)"

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine, Select, String, column, inspect, sele
 
 from mykey_server.database import UNIQUE_VIOLATION, DatabaseError, is_embedded, reading, write
 
-HEAD = "0006"
+HEAD = "0007"
 """The newest step; a test compares it with the folder."""
 
 _HERE = Path(__file__).parent

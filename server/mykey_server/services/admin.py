@@ -182,6 +182,7 @@ def list_terminals(connection: Connection) -> list[dict[str, Any]]:
             col(TerminalTable.status),
             col(TerminalTable.public_key),
             col(TerminalTable.site),
+            col(TerminalTable.believes),
             col(ProviderTable.provider_id),
         )
         .join(ProviderTable, col(ProviderTable.scope) == col(TerminalTable.scope))
@@ -196,6 +197,7 @@ def list_terminals(connection: Connection) -> list[dict[str, Any]]:
             "status": _TERMINAL_STATES[row.status],
             "held": held.get(row.device_id, 0),
             "words": words_of(row.public_key),
+            "believes": row.believes,
         }
         for row in rows
     ]

@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, bindparam, delete, insert, select, update
 
 from mykey_server.database import open_database, write
+from mykey_server.services import keys
 from mykey_server.services.admin import AdminRefusedError
 from mykey_server.services.selfcheck import self_check
 from mykey_server.tables.base import table_of
@@ -44,6 +45,7 @@ def begin(connection: Connection, name: str) -> dict[str, int]:
             insert(_backups),
             [{"name": name, "scope": scope, "seq": seq} for scope, seq in heads.items()],
         )
+    keys.note_begun(connection, name)
     return heads
 
 
@@ -73,6 +75,7 @@ def confirm(connection: Connection, name: str) -> dict[str, int]:
             .values(durable_through=seq)
         )
         connection.execute(delete(_backups).where(_backups.c.scope == scope, _backups.c.seq <= seq))
+    keys.note_confirmed(connection, name)
     return reached
 
 

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import Connection, delete, insert, select, update
 from sqlmodel import col
 
-from mykey_server.services.site import Provider, Site, find_provider
+from mykey_server.services.site import Keys, Provider, Site, find_provider
 from mykey_server.tables.terminal import (
     TERMINAL_ACTIVE,
     EnrolmentCodeTable,
@@ -127,7 +127,8 @@ def redeem(
         _note_used(connection, code, device_id)
     elif not _is_same_counter(connection, device_id, request.public_key):
         return ProblemType.CODE_REFUSED
-    return _reply(site, find_provider(connection, row.scope), device_id, now)
+    provider = find_provider(connection, row.scope)
+    return _reply(site.keys(connection), provider, device_id, now)
 
 
 def _note_used(connection: Connection, code: str, device_id: str) -> None:
@@ -168,7 +169,7 @@ def _is_usable(public_key: bytes) -> bool:
     return True
 
 
-def _reply(site: Site, provider: Provider, device_id: str, now: datetime) -> EnrolReply:
+def _reply(keys: Keys, provider: Provider, device_id: str, now: datetime) -> EnrolReply:
     return EnrolReply(
         device_id=device_id,
         provider_id=provider.provider_id,
@@ -176,9 +177,9 @@ def _reply(site: Site, provider: Provider, device_id: str, now: datetime) -> Enr
         scope=provider.scope,
         provider_key=provider.lookup_key,
         digest_key=provider.digest_key,
-        seal_key=site.seal_public_key,
+        seal_key=keys.seal_public_key,
         service_id_format=provider.service_id_format.text,
         server_time=now.astimezone(UTC).isoformat(),
         profile=provider.profile,
-        server_key=site.server_key,
+        server_key=keys.server_key,
     )

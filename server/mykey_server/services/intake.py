@@ -126,6 +126,7 @@ def prepare(
         last = last_mid(connection, request.device, request.incarnation)
         mids = {item.mid for item in request.items if item.mid <= last}
         known = read_known(connection, request, mids)
+        keys = site.keys(connection)
     undecided = [
         item for item in request.items if item.mid not in known or known[item.mid].decision == HELD
     ]
@@ -138,7 +139,7 @@ def prepare(
             profile=provider.profile,
             lookup_key=provider.lookup_key,
             tag_key=site.tag_key,
-            seal_keys=(site.seal_key.private_bytes_raw(),),
+            seal_keys=keys.seal_keys,
             at=now,
         )
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import Connection, Engine, bindparam, func, select
@@ -11,10 +12,12 @@ from sqlalchemy import Connection, Engine, bindparam, func, select
 from mykey_server.database import reading
 from mykey_server.services.enginecheck import Finding, check_engine
 from mykey_server.services.feeds import FEEDS, Feed
-from mykey_server.services.site import Provider, all_providers
+from mykey_server.services.site import Provider, all_providers, read_keys
 from mykey_server.tables.allowed import columns_not_allowed
+from mykey_server.tables.site import SiteTable
 from mykey_tui.domain import digest
 from mykey_tui.wire.messages import BUCKETS
+from mykey_tui.wire.succession import is_signed
 
 _ROWS_AT_ONCE = 10_000
 
@@ -29,6 +32,7 @@ def self_check(engine: Engine) -> list[Finding]:
                 "columns", "tables", ok=not strangers, detail=", ".join(strangers) or "as listed"
             )
         )
+        findings += _check_keys(connection)
         for provider in all_providers(connection):
             for feed in FEEDS:
                 findings += _check_scope(connection, feed, provider)
@@ -41,6 +45,21 @@ def as_report(findings: list[Finding]) -> dict[str, Any]:
         "ok": all(finding.ok for finding in findings),
         "findings": [asdict(finding) for finding in findings],
     }
+
+
+def _check_keys(connection: Connection) -> list[Finding]:
+    """Whether counters of former keys can follow to the present ones."""
+    if connection.execute(select(func.count()).select_from(SiteTable)).scalar_one() == 0:
+        return []  # A database that nobody has used yet.
+    try:
+        keys = read_keys(connection)
+    except ValueError:
+        return [Finding("keys", "site", ok=False, detail="no keys")]
+    links = keys.successions
+    signed = all(is_signed(link, by=before.server_key) for before, link in pairwise(links))
+    present = (keys.server_key, keys.seal_public_key)
+    ends = not links or (links[-1].server_key, links[-1].seal_key) == present
+    return [Finding("keys", "site", ok=signed and ends, detail=f"{len(links)} changes")]
 
 
 def _check_scope(connection: Connection, feed: Feed, provider: Provider) -> list[Finding]:

@@ -12,31 +12,69 @@ from sqlmodel import col
 
 from mykey_server.database import UNIQUE_VIOLATION, write
 from mykey_server.services.proof import tag
-from mykey_server.tables.site import ProviderTable, SiteTable
+from mykey_server.tables.site import (
+    FormerSealTable,
+    NextKeyTable,
+    ProviderTable,
+    SiteTable,
+    SuccessionTable,
+)
 from mykey_tui.domain.service_id import ServiceIdFormat
-from mykey_tui.wire.messages import Staleness
+from mykey_tui.wire.messages import SUCCESSIONS_MAX, Staleness, Succession
+from mykey_tui.wire.succession import fingerprint
 
 EPOCH_BYTES = 8
 TAG_KEY_LENGTH = 32
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Site:
-    """The keys that no counter has."""
+class Keys:
+    """The server's own keys as they were in one transaction."""
 
-    seal_key: X25519PrivateKey
-    tag_key: bytes
+    state: str
+    """Names this set of keys; another after each change."""
     sign_key: Ed25519PrivateKey
+    server_key: bytes
+    """What counters verify the server's own words with: Ed25519, 32 bytes."""
+    seal_public_key: bytes
+    """What counters seal to: X25519, 32 bytes."""
+    seal_keys: tuple[bytes, ...]
+    """What opens seals: private, 32 bytes each. The present one first, then one that was drawn.
+
+    A server that was put back to before it changed its keys has the new ones drawn: counters seal to
+    them already. The former ones come last.
+    """
+    successions: list[Succession]
+    """What counters that know a former key follow to the present ones."""
 
     @property
-    def server_key(self) -> bytes:
-        """What counters verify the server's own words with: Ed25519, 32 bytes."""
-        return self.sign_key.public_key().public_bytes_raw()
+    def fingerprint(self) -> str:
+        """The short name of the present pair."""
+        return fingerprint(server_key=self.server_key, seal_key=self.seal_public_key)
 
-    @property
-    def seal_public_key(self) -> bytes:
-        """What counters seal to: 32 bytes."""
-        return self.seal_key.public_key().public_bytes_raw()
+
+class Site:
+    """The keys that no counter has.
+
+    Those for tags live as long as the database. The others change while processes run (`keys`).
+    """
+
+    __slots__ = ("_keys", "tag_key")
+
+    def __init__(self, tag_key: bytes, keys: Keys) -> None:
+        self.tag_key = tag_key
+        self._keys = keys
+
+    def keys(self, connection: Connection) -> Keys:
+        """The keys as they are in this transaction.
+
+        Another process, or another host, may have changed them a moment ago; whatever a counter can
+        know of that was committed before it asked. They are read anew only then.
+        """
+        known = self._keys
+        if connection.execute(_KEY_STATE).scalar_one() != known.state:
+            known = self._keys = read_keys(connection)
+        return known
 
     def poll_key(self, device_id: str) -> bytes:
         """What a counter signs its polls with: 32 bytes, derived, so that no table holds it."""
@@ -79,28 +117,47 @@ def read_epoch(connection: Connection) -> str:
 
 
 def _read_or_draw(connection: Connection) -> Site:
-    row = connection.execute(_SITE).one_or_none()
-    if row is not None:
-        return Site(
-            X25519PrivateKey.from_private_bytes(row.seal_key),
-            row.tag_key,
-            Ed25519PrivateKey.from_private_bytes(row.sign_key),
+    tag_key = connection.execute(_TAG_KEY).scalar_one_or_none()
+    if tag_key is None:
+        tag_key = secrets.token_bytes(TAG_KEY_LENGTH)
+        connection.execute(
+            insert(SiteTable).values(
+                number=1,
+                epoch=secrets.token_hex(EPOCH_BYTES),
+                seal_key=X25519PrivateKey.generate().private_bytes_raw(),
+                tag_key=tag_key,
+                sign_key=Ed25519PrivateKey.generate().private_bytes_raw(),
+                key_state=draw_key_state(),
+            )
         )
-    site = Site(
-        X25519PrivateKey.generate(),
-        secrets.token_bytes(TAG_KEY_LENGTH),
-        Ed25519PrivateKey.generate(),
+    return Site(tag_key, read_keys(connection))
+
+
+def draw_key_state() -> str:
+    """A name that no set of keys had before."""
+    return secrets.token_hex(EPOCH_BYTES)
+
+
+def read_keys(connection: Connection) -> Keys:
+    """The server's own keys, of a site that is drawn already."""
+    row = connection.execute(_KEYS).one()
+    sign_key = Ed25519PrivateKey.from_private_bytes(row.sign_key)
+    seal_key = X25519PrivateKey.from_private_bytes(row.seal_key)
+    newest = connection.execute(_SUCCESSIONS).all()
+    return Keys(
+        state=row.key_state,
+        sign_key=sign_key,
+        server_key=sign_key.public_key().public_bytes_raw(),
+        seal_public_key=seal_key.public_key().public_bytes_raw(),
+        seal_keys=(
+            row.seal_key,
+            *connection.execute(_DRAWN_SEAL).scalars(),
+            *connection.execute(_FORMER_SEALS).scalars(),
+        ),
+        successions=[
+            Succession(link.server_key, link.seal_key, link.signature) for link in reversed(newest)
+        ],
     )
-    connection.execute(
-        insert(SiteTable).values(
-            number=1,
-            epoch=secrets.token_hex(EPOCH_BYTES),
-            seal_key=site.seal_key.private_bytes_raw(),
-            tag_key=site.tag_key,
-            sign_key=site.sign_key.private_bytes_raw(),
-        )
-    )
-    return site
 
 
 def find_provider(connection: Connection, scope: str) -> Provider:
@@ -114,10 +171,19 @@ def all_providers(connection: Connection) -> list[Provider]:
 
 
 _EPOCH = select(col(SiteTable.epoch))
-_SITE = select(
-    col(SiteTable.seal_key),
-    col(SiteTable.tag_key),
-    col(SiteTable.sign_key),
+_TAG_KEY = select(col(SiteTable.tag_key))
+_KEY_STATE = select(col(SiteTable.key_state))
+_KEYS = select(col(SiteTable.key_state), col(SiteTable.seal_key), col(SiteTable.sign_key))
+_DRAWN_SEAL = select(col(NextKeyTable.seal_key))
+_FORMER_SEALS = select(col(FormerSealTable.seal_key)).order_by(col(FormerSealTable.number).desc())
+_SUCCESSIONS = (
+    select(
+        col(SuccessionTable.server_key),
+        col(SuccessionTable.seal_key),
+        col(SuccessionTable.signature),
+    )
+    .order_by(col(SuccessionTable.number).desc())
+    .limit(SUCCESSIONS_MAX)
 )
 _PROVIDER = select(
     col(ProviderTable.scope),

@@ -47,4 +47,4 @@ def sign_state(
             not_after=issued_at + provider.staleness.refuse_s,
         )
     )
-    return state, site.sign_key.sign(SUSPENSION_CONTEXT + state)
+    return state, site.keys(connection).sign_key.sign(SUSPENSION_CONTEXT + state)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, Engine, bindparam, select, update
 from sqlmodel import col
 
+from mykey_server.database import reading
 from mykey_server.problem import ProblemError
 from mykey_server.services.site import Site
 from mykey_server.tables.terminal import (
@@ -21,7 +22,10 @@ from mykey_tui.wire.retirement import retirement_proof
 
 # Built once: every request asks this.
 _TERMINAL = select(
-    col(TerminalTable.scope), col(TerminalTable.public_key), col(TerminalTable.status)
+    col(TerminalTable.scope),
+    col(TerminalTable.public_key),
+    col(TerminalTable.status),
+    col(TerminalTable.believes),
 ).where(col(TerminalTable.device_id) == bindparam("device_id"))
 _STATUS = select(col(TerminalTable.status)).where(
     col(TerminalTable.device_id) == bindparam("device_id")
@@ -36,6 +40,8 @@ class Terminal:
     scope: str
     public_key: Ed25519PublicKey
     status: int
+    believes: str | None
+    """Fingerprint of the server's keys that it last said it believes."""
 
 
 def find_terminal(connection: Connection, device_id: str) -> Terminal | None:
@@ -46,16 +52,27 @@ def find_terminal(connection: Connection, device_id: str) -> Terminal | None:
     if row is None:
         return None
     key = Ed25519PublicKey.from_public_bytes(row.public_key)
-    return Terminal(device_id, row.scope, key, row.status)
+    return Terminal(device_id, row.scope, key, row.status, row.believes)
 
 
-def refuse_unless_active(terminal: Terminal, site: Site) -> None:
+def refuse_unless_active(terminal: Terminal, site: Site, engine: Engine) -> None:
     """Raises `ProblemError`: `RETIRED`, with the proof on which the counter ends, or `CLONED`."""
     if terminal.status == TERMINAL_RETIRED:
-        proof = retirement_proof(site.sign_key, terminal.device_id)
-        raise ProblemError(ProblemType.RETIRED, proof=proof)
+        with reading(engine) as connection:
+            keys = site.keys(connection)
+        proof = retirement_proof(keys.sign_key, terminal.device_id)
+        raise ProblemError(ProblemType.RETIRED, proof=proof, successions=keys.successions)
     if terminal.status == TERMINAL_QUARANTINED:
         raise ProblemError(ProblemType.CLONED)
+
+
+def note_believed(connection: Connection, device_id: str, believes: str) -> None:
+    """Remember which of the server's keys a counter believes: it says so in its greeting."""
+    connection.execute(
+        update(TerminalTable)
+        .where(col(TerminalTable.device_id) == device_id)
+        .values(believes=believes)
+    )
 
 
 def check_status(connection: Connection, device_id: str) -> None:

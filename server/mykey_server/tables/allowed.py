@@ -14,6 +14,7 @@ ALLOWED_COLUMNS: dict[str, frozenset[str]] = {
     "enrolment_code": frozenset(
         {"prefix", "secret_tag", "scope", "expires_at", "wrong_tries", "device_id", "site"}
     ),
+    "former_seal": frozenset({"number", "seal_key", "fingerprint"}),
     "held": frozenset({"device_id", "incarnation", "mid", "token_tag", "sid_tag"}),
     "link": frozenset(
         {
@@ -40,6 +41,7 @@ ALLOWED_COLUMNS: dict[str, frozenset[str]] = {
             "successor_code",
         }
     ),
+    "next_key": frozenset({"number", "seal_key", "sign_key", "backup", "safe"}),
     "provider": frozenset(
         {
             "scope",
@@ -56,11 +58,16 @@ ALLOWED_COLUMNS: dict[str, frozenset[str]] = {
     ),
     "scope": frozenset({"scope", "seq", "horizon", "digest", "buckets", "durable_through"}),
     "scope_history": frozenset({"scope", "seq", "digest"}),
-    "site": frozenset({"number", "epoch", "seal_key", "tag_key", "sign_key", "cluster", "branch"}),
+    "site": frozenset(
+        {"number", "epoch", "seal_key", "tag_key", "sign_key", "cluster", "branch", "key_state"}
+    ),
+    "succession": frozenset({"number", "server_key", "seal_key", "signature"}),
     "suspension": frozenset({"scope", "token", "status", "seq"}),
     "suspension_history": frozenset({"scope", "seq", "digest"}),
     "suspension_scope": frozenset({"scope", "seq", "horizon", "digest", "buckets", "total"}),
-    "terminal": frozenset({"device_id", "scope", "name", "public_key", "status", "site"}),
+    "terminal": frozenset(
+        {"device_id", "scope", "name", "public_key", "status", "site", "believes"}
+    ),
 }
 
 

@@ -17,7 +17,7 @@ class SiteTable(ServerTable, table=True):
     epoch: str
     """Random; drawn again, and never reused, when the history is not the same any more."""
     seal_key: bytes
-    """X25519 private key: opens what counters seal."""
+    """X25519 private key: opens what counters seal from now on."""
     tag_key: bytes
     """Keys the tags of certificates and of enrolment codes."""
     sign_key: bytes
@@ -26,6 +26,45 @@ class SiteTable(ServerTable, table=True):
     """System identifier of the PostgreSQL cluster that the epoch was drawn in; none on SQLite."""
     branch: int | None = Field(default=None, sa_type=BigInteger)
     """What PostgreSQL calls its timeline: a promotion or a restore to a point begins another."""
+    key_state: str = ""
+    """Random; drawn again with each change of the keys, so that every process sees the change."""
+
+
+class NextKeyTable(ServerTable, table=True):
+    """One row: a pair of keys that was drawn and that nobody was told of yet."""
+
+    __tablename__ = "next_key"
+
+    number: int = Field(primary_key=True)
+    seal_key: bytes
+    sign_key: bytes
+    backup: str | None = None
+    """The newest backup that was begun since."""
+    safe: bool = False
+    """That one was confirmed, so a backup has this pair."""
+
+
+class SuccessionTable(ServerTable, table=True):
+    """How the present keys came to be: public keys, each pair signed with the key before it."""
+
+    __tablename__ = "succession"
+
+    number: int = Field(primary_key=True)
+    """Of the pair that took over: 2, 3 and so on. 1 is what the database was made with."""
+    server_key: bytes
+    seal_key: bytes
+    signature: bytes
+
+
+class FormerSealTable(ServerTable, table=True):
+    """A key that counters sealed to before: kept while something sealed to it may still come."""
+
+    __tablename__ = "former_seal"
+
+    number: int = Field(primary_key=True)
+    seal_key: bytes
+    fingerprint: str
+    """Of the pair that it was half of."""
 
 
 class ProviderTable(ServerTable, table=True):

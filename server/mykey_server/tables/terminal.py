@@ -25,6 +25,8 @@ class TerminalTable(ServerTable, table=True):
     status: int
     site: str | None
     """Where it stands, as the operator said when the code was made; `name` is its own word."""
+    believes: str | None = None
+    """Fingerprint of the server's keys that it believes, as it last said; None before it ever did."""
 
 
 class EnrolmentCodeTable(ServerTable, table=True):

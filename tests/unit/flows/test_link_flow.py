@@ -147,12 +147,13 @@ def test_a_card_swapped_after_the_comparison_still_links_the_first_person(bench:
     assert bench.store.lookup(token_of(bench, OTHER)) is None
 
 
-def test_the_server_alone_can_open_what_was_queued_and_finds_the_certificate(
-    bench: Any, monkeypatch: Any
-) -> None:
+def test_the_server_alone_can_open_what_was_queued_and_finds_the_certificate(bench: Any) -> None:
+    """With the key of now: another process has taken it over since this one opened the store."""
     private = X25519PrivateKey.generate()
     identity = bench.store.identity
-    object.__setattr__(identity, "seal_key", private.public_key().public_bytes_raw())
+    with bench.store._engine.begin() as connection:
+        public = private.public_key().public_bytes_raw()
+        connection.exec_driver_sql("UPDATE identity SET seal_key = ?", (public,))
     card = bench.identified()
     bench.linking.link(card, SID)
     (item,) = bench.store.next_batch(first=1, items_max=10, bytes_max=10_000)

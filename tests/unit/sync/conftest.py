@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import json
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -17,10 +20,12 @@ import pytest
 from fastapi import FastAPI
 
 from mykey_server.app import create_app
+from mykey_server.cli import run
 from mykey_server.core import Core
-from mykey_server.database import writing
+from mykey_server.database import reading, writing
 from mykey_server.services import admin, suspensions
 from mykey_server.services.enrol import CODE_LIFETIME, make_code
+from mykey_server.services.site import Keys
 from mykey_server.settings import Settings
 from mykey_server.tables.terminal import TERMINAL_RETIRED
 from mykey_tui.domain.clock import SystemClock
@@ -138,7 +143,7 @@ class Counter:
     def queue(self, number: int, service_id: str | None = None, op: Operation = "link") -> int:
         def sealed(frame: QueuedFrame) -> bytes:
             content = SealedLink(certificate(person(number)))
-            key = self.store.identity.seal_key
+            key = self.store.believed().seal_key
             return seal(content, seal_key=key, context=frame.context)
 
         sid = ServiceId(service_id or f"{number:010}")
@@ -163,6 +168,7 @@ class Site:
         self.again_after_seconds: tuple[float, ...] = ()
         """Of its counters' clients. None by default: what a test breaks stays broken."""
         self._counters: list[Counter] = []
+        self._backups = 0
 
     def _open(self) -> None:
         self.app = create_app(Settings(database=self.database), self.clock)
@@ -190,6 +196,29 @@ class Site:
         if epoch is not None:
             self.rename_history(epoch)
         self.line.serve(self.app)
+
+    def keys(self) -> Keys:
+        """The server's own, as they are now."""
+        with reading(self.core.engine) as connection:
+            return self.core.site.keys(connection)
+
+    def operate(self, *words: str) -> Any:
+        """One of the operator's commands, beside the running server; what it answers."""
+        said = io.StringIO()
+        with redirect_stdout(said):
+            assert run([*words, "--db", str(self.database)]) == 0, said.getvalue()
+        return json.loads(said.getvalue())
+
+    def draw_keys(self) -> None:
+        """The server's next keys are drawn, and a confirmed backup has them."""
+        self.operate("keys", "draw")
+        self._backups += 1
+        self.operate("backup", "make", str(self._folder / f"keys-{self._backups}.backup"))
+
+    def change_keys(self) -> None:
+        """Draw and change the server's keys, whatever its counters believe."""
+        self.draw_keys()
+        self.operate("keys", "rotate", "--anyway")
 
     def rename_history(self, epoch: str) -> None:
         """A failover: the same history under a new epoch."""

@@ -123,7 +123,7 @@ def test_a_refusal_without_the_servers_own_proof_destroys_nothing(
 
 def test_another_counters_proof_destroys_nothing(site: Site, counter: Counter) -> None:
     other = site.enrol(counter.store.identity.scope)
-    stolen = retirement_proof(site.core.site.sign_key, str(other.store.identity.device_id))
+    stolen = retirement_proof(site.keys().sign_key, str(other.store.identity.device_id))
 
     def spoil(request: httpx.Request, send: Callable[[], httpx.Response]) -> httpx.Response:
         del request, send

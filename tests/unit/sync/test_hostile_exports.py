@@ -58,9 +58,9 @@ def carried(
             writer.add(message)
         writer.finish()
     done = carry(Settings(database=site.database), export, reply, clock=site.clock)
-    key = reply_key_of(identity.device_key)
+    key, signer = reply_key_of(identity.device_key), site.keys().sign_key.public_key()
     with open_bundle(reply) as file:
-        reader = BundleReader(file, signed_by=site.core.site.sign_key.public_key(), open_with=key)
+        reader = BundleReader(file, signed_by=signer, open_with=[key])
         told = [content for _, content in reader.messages()]
     return done, [msgspec.msgpack.decode(content, type=Answer) for content in told[1:]]
 

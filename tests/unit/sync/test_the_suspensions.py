@@ -283,9 +283,10 @@ def test_a_counter_enrolled_before_servers_signed_learns_the_key_once(
     again = site.counter(CounterStore.open(linked.store.home), linked.clock)
     assert again.store.identity.server_key is None
     again.sync()
-    assert again.store.identity.server_key == site.core.site.server_key
-    assert again.store.server_key(b"another key that is told later  ") == site.core.site.server_key
+    assert again.store.identity.server_key == site.keys().server_key
+    assert not again.store.take_over(b"another key that is told later  ", [])
+    assert again.store.believed().server_key == site.keys().server_key
     again.store.close()
     third = CounterStore.open(linked.store.home)
-    assert third.identity.server_key == site.core.site.server_key
+    assert third.identity.server_key == site.keys().server_key
     third.close()

@@ -51,7 +51,7 @@ def opened(path: Path, content: bytes, signer: Ed25519PrivateKey = SIGNER) -> li
     """The bodies of the file, after every check."""
     path.write_bytes(content)
     with open_bundle(path) as file:
-        reader = BundleReader(file, signed_by=signer.public_key(), open_with=OPENER)
+        reader = BundleReader(file, signed_by=signer.public_key(), open_with=[OPENER])
         reader.check_all()
         return [msgspec.msgpack.decode(m, type=Ask).body for _, m in reader.messages()]
 
