@@ -15,7 +15,7 @@ import pytest
 from tests.proofs.length import Figures, seeds
 from tests.proofs.server_file import add_provider, give_known_keys
 from tests.proofs.simulator.mutants import MUTANTS
-from tests.proofs.simulator.run import run_all, run_all_at_once, run_history
+from tests.proofs.simulator.run import ACTIONS_WITH_KEYS, run_all, run_all_at_once, run_history
 from tests.proofs.simulator.wire import ViolationError
 
 TEETH_HISTORIES_MAX = 40
@@ -47,6 +47,16 @@ def test_no_history_loses_or_doubles_an_acknowledged_registration(
     drawn = seeds(short=25, long=1000)
     run = run_all_at_once if len(drawn) > 1 else run_all
     deeds = run(drawn, folder, template)
+    figures.say(histories=len(drawn), first=drawn[0], last=drawn[-1], registrations=deeds)
+    assert deeds > len(drawn)
+
+
+def test_no_history_loses_a_registration_while_the_servers_keys_change(
+    template: Path, folder: Path
+) -> None:
+    figures = Figures("histories with changes of keys")
+    drawn = seeds(short=8, long=200)
+    deeds = run_all_at_once(drawn, folder / "keys", template, ACTIONS_WITH_KEYS)
     figures.say(histories=len(drawn), first=drawn[0], last=drawn[-1], registrations=deeds)
     assert deeds > len(drawn)
 

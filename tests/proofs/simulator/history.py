@@ -54,6 +54,7 @@ class History:
         """Nobody touches these people any more: what they should be is not certain."""
         self.backups: list[Backup] = []
         self.rolled_back = False
+        self.changes_of_keys = 0
         self.durable = 0
         """The backup that the server was told is safe: none older is ever put back."""
         self.boxes: list[Box] = []

@@ -27,6 +27,7 @@ from tests.proofs.simulator.server_mutants import (
     draws_numbers_before_the_lock,
     lets_refusals_be_kept,
     lets_rows_be_kept,
+    opens_with_the_present_key_alone,
 )
 from tests.proofs.simulator.upgrades import upgrade_counter
 
@@ -208,6 +209,9 @@ MUTANTS = {
         lets_refusals_be_kept,
         "begins anew whose places the server has",
         WORK | {operator.back_up: 1, operator.roll_back_without_sign: 2},
+    ),
+    "former keys forgotten": Mutant(
+        opens_with_the_present_key_alone, "lost", WORK | {operator.change_keys: 3}
     ),
     "an upgrade that forgets the queue": Mutant(
         upgrades_to_an_empty_queue, "another queue after an upgrade", WORK | {upgrade_counter: 2}

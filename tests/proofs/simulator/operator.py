@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 
+from mykey_server.services.keys import FORMER_MAX
 from tests.proofs.server_file import operate, read_server, split_cn
 from tests.proofs.simulator.history import History
 from tests.proofs.simulator.things import Backup
@@ -69,6 +70,29 @@ def back_up(history: History) -> None:
         history.server.start()
     history.backups.append(Backup(copy, history.suspended, history.successors))
     history.tell(f"backup {len(history.backups) - 1}{', declared safe' if safe else ''}")
+
+
+def change_keys(history: History) -> None:
+    """The server's own keys: drawn, put into a backup that is declared safe, then told.
+
+    Where a backup brought drawn ones back, these are taken up, and no others drawn.
+    """
+    file = history.server.file
+    if len(operate(file, "keys", "list")["former"]) == FORMER_MAX:
+        return
+    operate(file, "keys", "draw")
+    copy = history.folder / f"backup{len(history.backups)}.db"
+    operate(file, "backup", "make", str(copy))
+    history.durable = len(history.backups)
+    history.backups.append(Backup(copy, history.suspended, history.successors))
+    history.tell(f"keys {operate(file, 'keys', 'rotate', '--anyway')['present']}")
+    history.changes_of_keys += 1
+
+
+def take_up_keys(history: History) -> None:
+    """After a restore, as docs/operations.md says: until then counters send nothing."""
+    if history.changes_of_keys and operate(history.server.file, "keys", "list")["drawn"]:
+        change_keys(history)
 
 
 def roll_back(history: History) -> None:

@@ -9,7 +9,7 @@ from mykey_tui.domain.errors import failure_code
 from mykey_tui.store.tables import MutationState
 from tests.proofs.server_file import operate, read_server
 from tests.proofs.simulator.history import History, is_shared
-from tests.proofs.simulator.operator import release
+from tests.proofs.simulator.operator import release, take_up_keys
 from tests.proofs.simulator.things import Box, Deed
 from tests.proofs.simulator.wire import ViolationError
 
@@ -28,6 +28,7 @@ def come_to_rest(history: History) -> None:
     history.wire.loss = history.wire.loss_after_push = 0.0
     for box in history.boxes:
         box.skew = timedelta()
+    take_up_keys(history)
     if not reconcile_until_calm(history):
         check_deeds(history)
         history.server.stop()

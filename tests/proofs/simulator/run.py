@@ -50,6 +50,14 @@ ACTIONS: dict[Action, int] = {
 """What may happen, and how often against the others."""
 
 
+ACTIONS_WITH_KEYS: dict[Action, int] = {
+    **{action: often for action, often in ACTIONS.items() if action is not upgrades.upgrade_server},
+    operator.change_keys: 8,
+}
+"""The same, and the server's own keys change. Not with a file that is made old: it has no room for
+keys that followed others."""
+
+
 def run_history(
     seed: int, folder: Path, template: Path, actions: Mapping[Action, int] = ACTIONS
 ) -> History:
@@ -78,9 +86,11 @@ def run_all(
     return sum(_run_and_remove(seed, folder, template, actions) for seed in seeds)
 
 
-def run_all_at_once(seeds: Sequence[int], folder: Path, template: Path) -> int:
+def run_all_at_once(
+    seeds: Sequence[int], folder: Path, template: Path, actions: Mapping[Action, int] = ACTIONS
+) -> int:
     """The same, several histories at a time. The first failure ends it."""
-    work = partial(_run_and_remove, folder=folder, template=template, actions=ACTIONS)
+    work = partial(_run_and_remove, folder=folder, template=template, actions=actions)
     fresh = multiprocessing.get_context("spawn")  # threads do not survive a fork
     with ProcessPoolExecutor(min(os.cpu_count() or 1, len(seeds)), fresh) as pool:
         return sum(pool.map(work, seeds))

@@ -1,4 +1,4 @@
-"""Wrong servers: numbers drawn before the lock, and replies that a cache may keep."""
+"""Wrong servers: numbers drawn before the lock, replies that a cache may keep, keys forgotten."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mykey_server import app
 from mykey_server.problem import ProblemError
 from mykey_server.reply import problem_reply, reply, send
 from mykey_server.routes import sync as sync_routes
-from mykey_server.services import intake
+from mykey_server.services import intake, site
 from mykey_server.services.feeds import LINKS, Change, Feed, Head
 from mykey_server.services.holdings import write_holdings
 from mykey_tui.wire.messages import LogReply
@@ -129,3 +129,16 @@ def lets_refusals_be_kept() -> Iterator[None]:
 def _may_be_kept(answer: Response) -> Response:
     answer.headers["Cache-Control"] = FOR_A_YEAR
     return answer
+
+
+@contextmanager
+def opens_with_the_present_key_alone() -> Iterator[None]:
+    """What counters sealed before the keys changed is not opened any more."""
+    real = site.read_keys
+
+    def read_keys(connection: Connection) -> site.Keys:
+        keys = real(connection)
+        return replace(keys, seal_keys=keys.seal_keys[:1])
+
+    with patch.object(site, "read_keys", read_keys):
+        yield
