@@ -10,7 +10,7 @@ from sqlmodel import col
 
 from mykey_tui.store.links import Tally
 from mykey_tui.store.tables import StoredProgress, table_of
-from mykey_tui.wire.messages import Position
+from mykey_tui.wire.messages import Position, is_epoch
 
 _ROW = select(table_of(StoredProgress))
 
@@ -106,6 +106,11 @@ def row_of(connection: Connection) -> StoredProgress:
 
 
 def _position(epoch: str | None, seq: int | None, digest: bytes | None) -> Position | None:
-    if epoch is None or seq is None or digest is None:
+    """None too for the place of an epoch that a server refuses: earlier versions took any name in.
+
+    Without a place to compare, the next round counts the server's history as another one: the
+    journal goes out again, and all rows are loaded anew under a sound name.
+    """
+    if epoch is None or seq is None or digest is None or not is_epoch(epoch):
         return None
     return Position(epoch=epoch, seq=seq, digest=digest)

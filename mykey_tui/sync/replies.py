@@ -17,6 +17,7 @@ from mykey_tui.wire.messages import (
     MSGPACK,
     PROBLEM_JSON,
     Digest,
+    Epoch,
     HelloReply,
     ItemVerdict,
     LogReply,
@@ -41,7 +42,7 @@ class _LooseLog(Struct, frozen=True):
 
 
 class _LoosePush(Struct, frozen=True):
-    epoch: str
+    epoch: Epoch
     seq: Seq
     digest: Digest
     server_time: str

@@ -41,6 +41,8 @@ Seq = Annotated[int, Meta(ge=0, lt=2**53)]
 Mid = Annotated[int, Meta(ge=1, lt=2**53)]
 Scope = Annotated[str, Meta(min_length=1, max_length=130)]
 """A provider's alias, or `S:` and the alias: the provider's suspensions."""
+Epoch = Annotated[str, Meta(pattern=r"^[0-9A-Za-z]{1,64}$(?!\n)")]
+"""Random name of a server's history. `$` alone would let one line end pass."""
 Signature = Annotated[bytes, Meta(min_length=64, max_length=64)]
 Bucket = Annotated[int, Meta(ge=0, lt=256)]
 """First byte of a token. Tokens are keyed hashes, so all buckets are of about one size."""
@@ -68,6 +70,15 @@ class Feature(StrEnum):
     """`GET /v1/poll`, signed with `hello.poll_key`."""
     WAIT = "wait"
     """Long poll on `heads`."""
+
+
+def is_epoch(text: str) -> bool:
+    """Whether this can name a history at all, as every message demands."""
+    try:
+        msgspec.convert(text, Epoch)
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 class EnrolRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -140,7 +151,7 @@ class HelloReply(Struct, frozen=True):
     proto: list[int]
     schema: int
     min_schema: int
-    epoch: str
+    epoch: Epoch
     server_time: str
     limits: Limits
     poll_after_s: float
@@ -161,7 +172,7 @@ class HelloReply(Struct, frozen=True):
 class Position(Struct, frozen=True, forbid_unknown_fields=True):
     """A place in a scope's history that a counter has reached or was told of."""
 
-    epoch: str
+    epoch: Epoch
     seq: Seq
     digest: Digest
 
@@ -173,7 +184,7 @@ class SuspensionState(Struct, frozen=True):
     """
 
     scope: Scope
-    epoch: str
+    epoch: Epoch
     seq: Seq
     digest: Digest
     total: Seq
@@ -194,7 +205,7 @@ SUCCESSION_CONTEXT = b"mykey-succession-1"
 class HeadReply(Struct, frozen=True):
     """The newest place of a scope. This is the poll: one row read."""
 
-    epoch: str
+    epoch: Epoch
     seq: Seq
     horizon: Seq
     digest: Digest
@@ -253,7 +264,7 @@ class SnapshotReply(Struct, frozen=True):
 class DigestReply(Struct, frozen=True):
     """The scope's digest in parts: which bucket is not the same?"""
 
-    epoch: str
+    epoch: Epoch
     seq: Seq
     digest: Digest
     buckets: Annotated[bytes, Meta(min_length=4096, max_length=4096)]
@@ -266,7 +277,7 @@ class PollReply(Struct, frozen=True):
     `suspension_seq` is None at a server that has no suspensions of its own scope.
     """
 
-    epoch: str
+    epoch: Epoch
     seq: Seq
     suspension_seq: Seq | None = None
 
@@ -362,7 +373,7 @@ class RecoveredItem(Struct, frozen=True, omit_defaults=True):
 class RecoverReply(Struct, frozen=True):
     """In the order of the items. Asking changes nothing."""
 
-    epoch: str
+    epoch: Epoch
     seq: Seq
     digest: Digest
     items: list[RecoveredItem]
@@ -371,7 +382,7 @@ class RecoverReply(Struct, frozen=True):
 class PushReply(Struct, frozen=True):
     """Verdicts in the order of the items, and the place of the scope after the batch."""
 
-    epoch: str
+    epoch: Epoch
     seq: Seq
     digest: Digest
     server_time: str
@@ -392,7 +403,7 @@ class Problem(Struct, frozen=True, omit_defaults=True):
     title: str
     status: int
     server_time: str | None = None
-    epoch: str | None = None
+    epoch: Epoch | None = None
     action: str | None = None
     reason: str | None = None
     """Of a reset: `epoch`, `horizon`, `diverged`, `schema` or `scope_revoked`."""

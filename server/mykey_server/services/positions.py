@@ -12,10 +12,9 @@ from sqlalchemy import Connection
 from mykey_server.problem import ProblemError, reset
 from mykey_server.services.feeds import Feed, Head
 from mykey_tui.domain.digest import DIGEST_LENGTH, EMPTY_DIGEST
-from mykey_tui.wire.messages import Position
+from mykey_tui.wire.messages import Position, is_epoch
 from mykey_tui.wire.problems import ProblemType
 
-EPOCH_LENGTH_MAX = 64
 SEQ_DIGITS_MAX = 16
 """Sequence numbers stay below 2^53."""
 
@@ -54,9 +53,8 @@ def parse_position(text: str | None) -> Position | None:
         return None
     epoch, _, rest = text.partition(".")
     seq, _, hexdigest = rest.partition(".")
-    is_epoch = 1 <= len(epoch) <= EPOCH_LENGTH_MAX and epoch.isascii() and epoch.isalnum()
     is_digest = len(hexdigest) == 2 * DIGEST_LENGTH and hexdigest.isascii() and hexdigest.isalnum()
-    if not (is_epoch and is_digest):
+    if not (is_epoch(epoch) and is_digest):
         raise ProblemError(ProblemType.MALFORMED)
     try:
         digest = bytes.fromhex(hexdigest)

@@ -75,9 +75,8 @@ def start_of(counter: Counter, **changed: object) -> ExportStart:
     [
         {"cursor": 2**53 - 1, "whole": False},
         {"suspension_seq": 2**53 - 1},
-        {"position": Position("../../etc", 5, bytes(16))},
-        {"position": Position("あ" * 1000, 0, EMPTY_DIGEST), "mark": Position("", 1, bytes(16))},
-        {"mark": Position("x" * 100_000, 2**53 - 1, bytes(16))},
+        {"position": Position("e" * 64, 0, EMPTY_DIGEST), "mark": Position("e", 1, bytes(16))},
+        {"mark": Position("e", 2**53 - 1, bytes(16))},
         {"incarnations": [bytes([n]) * 16 for n in range(51)]},
     ],
 )
@@ -89,6 +88,16 @@ def test_places_that_make_no_sense_are_answered_as_on_the_line(
     assert done.mutations == 0
     assert {answer.status for answer in answers} <= {200, 400, 404, 409}
     assert any(answer.request.startswith("GET /v1/snapshot/") for answer in answers)
+
+
+@pytest.mark.parametrize("epoch", ["../../etc", "あ" * 1000, "", "x" * 100_000])
+def test_an_export_with_an_epoch_that_can_name_no_history_is_refused(
+    site: Site, tmp_path: Path, epoch: str
+) -> None:
+    counter = site.enrol(site.add_provider())
+    start = start_of(counter, position=Position(epoch, 5, bytes(16)))
+    with pytest.raises(BundleRefusedError, match="another form"):
+        carried(site, counter, tmp_path, [start])
 
 
 @pytest.mark.parametrize("scope", ["B-1", "S:A-alpha1-0001", "", "A-alpha1-0001/../B-1", "%2e%2e"])

@@ -13,10 +13,12 @@ import zstandard
 
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import LineError, ServerError
+from mykey_tui.store import progress
+from mykey_tui.store.engine import writing
 from mykey_tui.store.tables import MutationState
 from mykey_tui.store.verdicts import TRIES_MAX
 from mykey_tui.sync import exchange
-from mykey_tui.wire.messages import MSGPACK, PushRequest
+from mykey_tui.wire.messages import MSGPACK, PushRequest, is_epoch
 
 Send = Callable[[], httpx.Response]
 TOKEN = b"T" * 16
@@ -316,6 +318,59 @@ def test_a_verdict_with_a_poisoned_row_counts_without_the_row(site: Any, counter
     report = counter.sync()
     assert (report.applied, report.digest) == (1, "match")
     assert counter.finds(1) == "0000000001"
+
+
+@pytest.mark.parametrize("text", ["", "e" * 65, "a.b", "é", "０", "e\n", "../hello"])
+def test_what_a_query_cannot_carry_names_no_history(text: str) -> None:
+    assert not is_epoch(text)
+    assert is_epoch("e" * 64)
+
+
+@pytest.mark.parametrize("epoch", ["a.b", "e" * 65])
+@pytest.mark.parametrize("path", ["/hello", "/heads", "/push"])
+def test_an_epoch_that_can_name_no_history_is_the_servers_fault_and_is_not_kept(
+    site: Any, counter: Any, path: str, epoch: str
+) -> None:
+    counter.queue(1)
+    counter.sync()
+    counter.queue(2)
+    before = counter.store.progress()
+    spoil_at(site, path, lambda reply: {**reply, "epoch": epoch})
+    with pytest.raises(ServerError) as caught:
+        counter.sync()
+    assert caught.value.code is Code.SERVER_BROKEN
+    now = counter.store.progress()
+    assert (now.epoch, now.mark) == (before.epoch, before.mark)
+    site.line.spoil = None
+    counter.sync()
+    assert counter.store.queue() == []
+
+
+def test_an_epoch_that_can_name_no_history_does_not_pass_beside_a_bad_verdict(
+    site: Any, counter: Any
+) -> None:
+    counter.queue(1)
+    spoil_at(site, "/push", lambda reply: {**reply, "epoch": "a.b", "items": [None]})
+    with pytest.raises(ServerError) as caught:
+        counter.sync()
+    assert caught.value.code is Code.SERVER_BROKEN
+
+
+@pytest.mark.parametrize("older", [False, True], ids=["this server", "a server of the first form"])
+def test_a_counter_that_has_kept_such_an_epoch_comes_out_of_it_by_itself(
+    site: Any, counter: Any, older: bool
+) -> None:
+    site.line.older = older
+    counter.queue(1)
+    counter.sync()
+    with writing(counter.store._engine) as connection:
+        progress.change(connection, epoch="a.b")
+    counter.queue(2)
+    assert counter.sync().digest == "match"
+    known = counter.store.progress()
+    assert (known.epoch, counter.store.unsent()) == (known.position.epoch, 0)
+    assert known.epoch != "a.b"
+    assert (counter.finds(1), counter.finds(2)) == ("0000000001", "0000000002")
 
 
 @pytest.mark.parametrize("text", ["yesterday", "", "9999-12-31T23:59:59+00:00", "2026-11-22T09:00"])
