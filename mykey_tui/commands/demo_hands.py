@@ -11,6 +11,7 @@ import httpx
 from mykey_tui.flows.services import SampleCard
 from mykey_tui.reader.emulator import EmulatedReader
 from mykey_tui.simulated.tray import TrayCard
+from mykey_tui.sync.deadline import BoundedTransport
 
 CHANGE_SECONDS = 1.0
 """Between two cards, as with real hands: the screen is seen to be free."""
@@ -20,7 +21,7 @@ class LineSwitch(httpx.BaseTransport):
     """The way to the server, with a switch in it."""
 
     def __init__(self) -> None:
-        self._way = httpx.HTTPTransport()
+        self._way = BoundedTransport(verify=True)
         self.cut = False
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:

@@ -17,6 +17,7 @@ import zstandard
 
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import LineError, ServerError
+from mykey_tui.sync.deadline import DEADLINE, BoundedTransport
 from mykey_tui.sync.tls import tls_failure
 
 CONNECT_SECONDS = 3.0
@@ -25,7 +26,7 @@ UPLINK_BYTES_A_SECOND = 8000
 """The slowest uplink that is waited for, 64 kbit/s. The kernel takes a body at once and sends it at
 the line's pace, so the wait for a reply holds the sending: 42 s for the largest body."""
 EXCHANGE_SECONDS = 60.0
-"""For a body and its reply: a server that drips one byte at a time must not hold the thread."""
+"""For all of it: a server that drips one byte at a time must not hold the thread, and its lock."""
 
 PACKED_BYTES_MAX = 4 * 1024 * 1024
 BODY_BYTES_MAX = 8 * 1024 * 1024
@@ -78,10 +79,12 @@ class Reply:
 def make_http_client(
     transport: httpx.BaseTransport | None, verify: ssl.SSLContext | bool
 ) -> httpx.Client:
-    """A client that follows nothing and takes nothing from the environment."""
+    """A client that follows nothing and takes nothing from the environment.
+
+    `transport` stands in for the network; then `EXCHANGE_SECONDS` does not bound it.
+    """
     return httpx.Client(
-        transport=transport,
-        verify=verify,
+        transport=transport or BoundedTransport(verify),
         timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
         follow_redirects=False,
         trust_env=False,
@@ -98,14 +101,17 @@ def exchange(http: httpx.Client, request: httpx.Request) -> Reply:
             SERVER_TLS_NAME or SERVER_TLS_TIME where the server could not prove itself: then nothing
             was sent.
     """
-    deadline = time.monotonic() + EXCHANGE_SECONDS
     patience = READ_SECONDS + len(request.content) / UPLINK_BYTES_A_SECOND
     timeout = httpx.Timeout(patience, connect=CONNECT_SECONDS)
-    request.extensions = {**request.extensions, "timeout": timeout.as_dict()}
+    request.extensions = {
+        **request.extensions,
+        "timeout": timeout.as_dict(),
+        DEADLINE: time.monotonic() + EXCHANGE_SECONDS,
+    }
     try:
         response = http.send(request, stream=True)
         try:
-            packed = _receive(response, deadline)
+            packed = _receive(response)
         finally:
             response.close()
     except httpx.HTTPError as error:
@@ -127,15 +133,13 @@ def _broken(error: httpx.HTTPError) -> type[LineError]:
     return LineCutError if isinstance(error, _CUT) else LineBrokeError
 
 
-def _receive(response: httpx.Response, deadline: float) -> bytes:
+def _receive(response: httpx.Response) -> bytes:
     parts: list[bytes] = []
     size = 0
     for part in response.iter_raw():
         size += len(part)
         if size > PACKED_BYTES_MAX:
             raise ServerError(Code.SERVER_BROKEN, "reply too large")
-        if time.monotonic() > deadline:
-            raise LineBrokeError("reply too slow")
         parts.append(part)
     return b"".join(parts)
 

@@ -83,14 +83,6 @@ def test_a_reply_that_makes_no_sense_is_said_to_be_the_servers_fault(
     assert counter.sync().applied == 1
 
 
-def test_a_reply_that_drips_is_a_line_fault(
-    site: Any, counter: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(exchange, "EXCHANGE_SECONDS", -1.0)
-    with pytest.raises(LineError):
-        counter.sync()
-
-
 @pytest.mark.parametrize(
     "error",
     [
