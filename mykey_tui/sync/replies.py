@@ -1,13 +1,17 @@
-"""Replies read with suspicion: one bad row or verdict is left out, and never stops the others."""
+"""Replies read with suspicion: one bad row or verdict is left out, and never stops the others.
+
+How many there are is bounded before any of them is looked at: a few hundred packed bytes can hold
+eight million rows of nothing.
+"""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from math import isfinite
-from typing import Any, TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Raw, Struct
 
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import ServerError
@@ -15,7 +19,9 @@ from mykey_tui.domain.link import LinkStatus
 from mykey_tui.sync.exchange import Reply
 from mykey_tui.wire.messages import (
     MSGPACK,
+    PAGE_ROWS_MAX,
     PROBLEM_JSON,
+    PUSH_ITEMS_MAX,
     Digest,
     Epoch,
     HelloReply,
@@ -26,10 +32,19 @@ from mykey_tui.wire.messages import (
     Row,
     ScopeHead,
     Seq,
+    Token,
+    VerdictName,
 )
 
 _YEAR_FIRST, _YEAR_LAST = 2020, 2100
 """A server time outside these years is nonsense, and adding to it could overflow."""
+
+PAGE_BYTES_MAX = 2 * 1024 * 1024
+"""Of a page, unpacked: 10,000 rows are less than 1 MB."""
+PUSH_REPLY_BYTES_MAX = 256 * 1024
+"""Of a push reply, unpacked: 100 verdicts with their rows are less than 20 kB."""
+_COLUMNS_MAX = 16
+"""Of a row that is not understood: a later version's may have more than ours, and not many."""
 
 _Message = TypeVar("_Message", bound=Struct)
 
@@ -37,7 +52,7 @@ _Message = TypeVar("_Message", bound=Struct)
 class _LooseLog(Struct, frozen=True):
     next: Seq
     more: bool
-    rows: list[Any]
+    rows: Annotated[list[Raw], Meta(max_length=PAGE_ROWS_MAX)]
     head: ScopeHead | None = None
 
 
@@ -46,8 +61,27 @@ class _LoosePush(Struct, frozen=True):
     seq: Seq
     digest: Digest
     server_time: str
-    items: list[Any]
+    items: Annotated[list[Raw], Meta(max_length=PUSH_ITEMS_MAX)]
     expect_mid: int | None = None
+
+
+class _Rowless(Struct, frozen=True):
+    """A verdict that may be sound although the row beside it is not; the pull brings rows anyway."""
+
+    mid: int
+    verdict: VerdictName
+    kind: str | None = None
+    retry_after_s: float | None = None
+
+
+_ROW = msgspec.msgpack.Decoder(Row)
+_COLUMNS = msgspec.msgpack.Decoder(
+    Annotated[list[Raw], Meta(min_length=1, max_length=_COLUMNS_MAX)]
+)
+_TOKEN = msgspec.msgpack.Decoder(Token)
+_VERDICT = msgspec.msgpack.Decoder(ItemVerdict)
+_ROWLESS = msgspec.msgpack.Decoder(_Rowless)
+_UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
 
 
 def read(reply: Reply, form: type[_Message]) -> _Message:
@@ -56,7 +90,7 @@ def read(reply: Reply, form: type[_Message]) -> _Message:
         raise ServerError(Code.SERVER_BROKEN, "reply of another type")
     try:
         return msgspec.msgpack.decode(reply.body, type=form)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
+    except _UNREADABLE:
         raise ServerError(Code.SERVER_BROKEN, "reply not understood") from None
 
 
@@ -79,15 +113,15 @@ def read_page(reply: Reply, *, after: int, limit: int) -> tuple[LogReply, int]:
     seq from the far future would shadow every later change of that token.
 
     Raises:
-        ServerError: SERVER_BROKEN when the page itself makes no sense.
+        ServerError: SERVER_BROKEN when the page itself makes no sense, or is too large.
     """
+    _refuse_larger(reply, PAGE_BYTES_MAX)
     refused = 0
     try:
         page = read(reply, LogReply)
     except ServerError:
         loose = read(reply, _LooseLog)
-        rows = [row for row in (_row(raw, loose.next) for raw in loose.rows) if row is not None]
-        refused = sum(1 for raw in loose.rows if _strict_row(raw) is None)
+        rows, refused = _readable(loose)
         page = LogReply(loose.next, loose.more, rows, loose.head)
     ends_well = page.next > after if page.more else page.head is not None
     if page.next < after or not ends_well or len(page.rows) > limit:
@@ -105,7 +139,11 @@ def read_verdicts(reply: Reply) -> PushReply:
     """A push reply; verdicts that cannot be read are left out.
 
     Rows that cannot be read and waits that are no number are dropped, and their verdicts stay.
+
+    Raises:
+        ServerError: SERVER_BROKEN when the reply itself makes no sense, or is too large.
     """
+    _refuse_larger(reply, PUSH_REPLY_BYTES_MAX)
     try:
         whole = read(reply, PushReply)
     except ServerError:
@@ -133,7 +171,7 @@ def read_problem(reply: Reply) -> Problem | None:
         if reply.content_type == MSGPACK:
             return msgspec.msgpack.decode(reply.body, type=Problem)
         return msgspec.json.decode(reply.body, type=Problem)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
+    except _UNREADABLE:
         return None
 
 
@@ -148,21 +186,32 @@ def read_time(text: str | None) -> datetime | None:
     return moment.astimezone(UTC)
 
 
-def _strict_row(raw: object) -> Row | None:
+def _refuse_larger(reply: Reply, bytes_max: int) -> None:
+    if len(reply.body) > bytes_max:
+        raise ServerError(Code.SERVER_BROKEN, "reply too large")
+
+
+def _readable(page: _LooseLog) -> tuple[list[Row], int]:
+    """What can be read of each row, and how many cannot be read as they are."""
+    rows: list[Row] = []
+    refused = 0
+    for raw in page.rows:
+        try:
+            rows.append(_ROW.decode(raw))
+        except _UNREADABLE:
+            refused += 1
+            removal = _removal(raw, page.next)
+            if removal is not None:
+                rows.append(removal)
+    return rows, refused
+
+
+def _removal(raw: Raw, seq: int) -> Row | None:
     try:
-        row: Row = msgspec.convert(raw, Row)
-    except (msgspec.ValidationError, RecursionError):
+        token: bytes = _TOKEN.decode(_COLUMNS.decode(raw)[0])
+    except _UNREADABLE:
         return None
-    return row
-
-
-def _row(raw: object, seq: int) -> Row | None:
-    strict = _strict_row(raw)
-    if strict is not None:
-        return strict
-    if isinstance(raw, list) and raw and isinstance(raw[0], bytes) and len(raw[0]) == 16:
-        return (raw[0], None, "", LinkStatus.REMOVED.value, seq)
-    return None
+    return (token, None, "", LinkStatus.REMOVED.value, seq)
 
 
 def _clamped(row: Row, after: int, last: int) -> Row:
@@ -171,15 +220,13 @@ def _clamped(row: Row, after: int, last: int) -> Row:
     return (row[0], None, "", LinkStatus.REMOVED.value, last)
 
 
-def _verdict(raw: object) -> ItemVerdict | None:
+def _verdict(raw: Raw) -> ItemVerdict | None:
     try:
-        return msgspec.convert(raw, ItemVerdict)
-    except (msgspec.ValidationError, RecursionError):
+        return _VERDICT.decode(raw)
+    except _UNREADABLE:
         pass
-    # The verdict may be sound and only the row beside it bad; the pull brings rows anyway.
-    if not isinstance(raw, dict):
-        return None
     try:
-        return msgspec.convert({**raw, "row": None}, ItemVerdict)
-    except (msgspec.ValidationError, RecursionError):
+        bare = _ROWLESS.decode(raw)
+    except _UNREADABLE:
         return None
+    return ItemVerdict(bare.mid, bare.verdict, bare.kind, retry_after_s=bare.retry_after_s)

@@ -234,7 +234,7 @@ class LogReply(Struct, frozen=True):
 
     next: Seq
     more: bool
-    rows: list[Row]
+    rows: Annotated[list[Row], Meta(max_length=PAGE_ROWS_MAX)]
     head: ScopeHead | None = None
 
 
@@ -376,7 +376,7 @@ class RecoverReply(Struct, frozen=True):
     epoch: Epoch
     seq: Seq
     digest: Digest
-    items: list[RecoveredItem]
+    items: Annotated[list[RecoveredItem], Meta(max_length=RECOVER_ITEMS_MAX)]
 
 
 class PushReply(Struct, frozen=True):
@@ -386,7 +386,7 @@ class PushReply(Struct, frozen=True):
     seq: Seq
     digest: Digest
     server_time: str
-    items: list[ItemVerdict]
+    items: Annotated[list[ItemVerdict], Meta(max_length=PUSH_ITEMS_MAX)]
     expect_mid: int | None = None
 
 
