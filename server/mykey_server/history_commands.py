@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,7 @@ def compact_scope(engine: Engine, parsed: argparse.Namespace) -> Any:  # noqa: A
 def backup_begin(engine: Engine, parsed: argparse.Namespace) -> Any:  # noqa: ANN401 - any JSON
     """`backup begin`: write down how far each scope has come, before the copy is made."""
     del parsed
-    name = backups.draw_name()
+    name = backups.draw_name(datetime.now(UTC))
     return {"name": name, "seqs": write(engine, lambda c: backups.begin(c, name))}
 
 

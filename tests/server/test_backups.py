@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,45 @@ async def test_a_confirmed_backup_is_told_as_far_as_it_was_begun(
     assert write(engine, lambda c: backups.confirm(c, "night")) == {counter.scope: 3}
     assert await durable(counter) == 3
     with pytest.raises(AdminRefusedError):
-        write(engine, lambda connection: backups.confirm(connection, "night"))
+        write(engine, lambda connection: backups.confirm(connection, "morning"))
+
+
+async def test_a_backup_is_confirmed_again_where_the_word_of_the_first_time_was_lost(
+    server: Server, counter: Counter
+) -> None:
+    engine = server.core.engine
+    await counter.push(counter.link(sample_cn(1), "A1"))
+    write(engine, lambda connection: backups.begin(connection, "night"))
+    for _ in range(2):
+        assert write(engine, lambda c: backups.confirm(c, "night")) == {counter.scope: 1}
+    assert await durable(counter) == 1
+
+
+async def test_of_two_backups_begun_in_a_quiet_night_both_are_confirmed(
+    server: Server, counter: Counter
+) -> None:
+    engine = server.core.engine
+    await counter.push(counter.link(sample_cn(1), "A1"))
+    for name in ("first", "second"):
+        write(engine, partial(backups.begin, name=name))
+    for name in ("first", "second"):
+        assert write(engine, partial(backups.confirm, name=name)) == {counter.scope: 1}
+    assert await durable(counter) == 1
+
+
+async def test_of_backups_that_were_begun_only_the_newest_are_kept(
+    server: Server, counter: Counter
+) -> None:
+    engine = server.core.engine
+    start = datetime(2026, 11, 23, tzinfo=UTC)
+    names = [backups.draw_name(start + timedelta(days=day)) for day in range(103)]
+    for name in names:
+        write(engine, partial(backups.begin, name=name))
+    for name in names[:3]:
+        with pytest.raises(AdminRefusedError):
+            write(engine, partial(backups.confirm, name=name))
+    for name in (names[3], names[-1]):
+        assert write(engine, partial(backups.confirm, name=name)) == {counter.scope: 0}
 
 
 async def test_an_older_backup_that_is_confirmed_late_takes_nothing_back(
@@ -58,8 +97,7 @@ async def test_an_older_backup_that_is_confirmed_late_takes_nothing_back(
         write(engine, partial(backups.begin, name=name))
     write(engine, lambda connection: backups.confirm(connection, "second"))
     assert await durable(counter) == 2
-    with pytest.raises(AdminRefusedError):  # It says nothing that is not known already.
-        write(engine, lambda connection: backups.confirm(connection, "first"))
+    assert write(engine, lambda c: backups.confirm(c, "first")) == {counter.scope: 2}
     assert await durable(counter) == 2
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from mykey_server.tables.base import table_of
 from mykey_server.tables.site import BackupTable, ScopeTable
 
 NAME_BYTES = 4
+BACKUPS_KEPT = 100
+"""Begun ones that can be confirmed, or confirmed again: the newest by name. Three months of nights."""
 
 _scopes, _backups = table_of(ScopeTable), table_of(BackupTable)
 _DURABLE = select(_scopes.c.durable_through).where(_scopes.c.scope == bindparam("scope"))
@@ -35,11 +38,17 @@ def durable_through(connection: Connection, scope: str) -> int:
 
 
 def begin(connection: Connection, name: str) -> dict[str, int]:
-    """Write down, under a drawn name, how far each scope has come. The copy comes after this."""
+    """Write down, under a drawn name, how far each scope has come. The copy comes after this.
+
+    Only the newest `BACKUPS_KEPT` are kept.
+    """
     heads = {
         row.scope: row.seq for row in connection.execute(select(_scopes.c.scope, _scopes.c.seq))
     }
     connection.execute(delete(_backups).where(_backups.c.name == name))
+    names = select(_backups.c.name).distinct().order_by(_backups.c.name.desc())
+    too_old = connection.execute(names.offset(BACKUPS_KEPT - 1)).scalars().all()
+    connection.execute(delete(_backups).where(_backups.c.name.in_(too_old)))
     if heads:
         connection.execute(
             insert(_backups),
@@ -49,18 +58,18 @@ def begin(connection: Connection, name: str) -> dict[str, int]:
     return heads
 
 
-def draw_name() -> str:
-    """A name for a backup: it only ties the two commands together."""
-    return secrets.token_hex(NAME_BYTES)
+def draw_name(now: datetime) -> str:
+    """A name for a backup: ties the two commands together, and later ones sort behind earlier ones."""
+    return f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(NAME_BYTES)}"
 
 
 def confirm(connection: Connection, name: str) -> dict[str, int]:
-    """Tell counters of a backup that was checked; return how far each scope is safe now.
+    """Tell counters of a backup that was checked; return how far each of its scopes is safe now.
 
-    Older ones that were begun and never confirmed are forgotten with it.
+    May come again, and after a newer one's: what is safe already is no refusal, and stays so.
 
     Raises:
-        AdminRefusedError: no backup of this name was begun, or it was confirmed already.
+        AdminRefusedError: no backup of this name was begun, or too many have been begun since.
     """
     found = connection.execute(
         select(_backups.c.scope, _backups.c.seq).where(_backups.c.name == name)
@@ -74,9 +83,8 @@ def confirm(connection: Connection, name: str) -> dict[str, int]:
             .where(_scopes.c.scope == scope, _scopes.c.durable_through < seq)
             .values(durable_through=seq)
         )
-        connection.execute(delete(_backups).where(_backups.c.scope == scope, _backups.c.seq <= seq))
     keys.note_confirmed(connection, name)
-    return reached
+    return {scope: durable_through(connection, scope) for scope in reached}
 
 
 def make_copy(engine: Engine, path: Path) -> dict[str, Any]:
@@ -93,7 +101,7 @@ def make_copy(engine: Engine, path: Path) -> dict[str, Any]:
         )
     if path.exists():
         raise AdminRefusedError("file-exists", "a backup is never written over another")
-    name = draw_name()
+    name = draw_name(datetime.now(UTC))
     write(engine, lambda connection: begin(connection, name))
     unfinished = path.with_name(path.name + ".part")
     unfinished.unlink(missing_ok=True)

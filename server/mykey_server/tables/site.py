@@ -117,7 +117,7 @@ class ScopeHistoryTable(ServerTable, table=True):
 
 
 class BackupTable(ServerTable, table=True):
-    """How far each scope had come when a backup was begun that nobody has confirmed yet."""
+    """How far each scope had come when a backup was begun; of the newest ones, confirmed or not."""
 
     __tablename__ = "backup"
 
