@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from contextlib import closing
+from dataclasses import dataclass
 
 from mykey_tui.commands.asking import said_yes
 from mykey_tui.commands.context import Context
@@ -36,10 +37,11 @@ def run(arguments: argparse.Namespace) -> int:
         raise SettingsError("leave: what nobody can count is never destroyed; leave --wipe away")
     may_lose = 0 if arguments.lose_unsent in (None, UNKNOWN) else int(arguments.lose_unsent)
     with home.only_screen():
-        counts = None if unread else _counts(home)
+        stakes = _NOBODY_KNOWS if unread else _stakes(home)
+        counts = stakes.counts
         if counts is not None and counts.unsent not in (0, may_lose):
             return _refuse(output, counts)
-        if not arguments.yes and not _confirmed(output, counts, wipe=arguments.wipe):
+        if not arguments.yes and not _confirmed(output, stakes, wipe=arguments.wipe):
             output.answer({"result": "kept"}, [output.catalog.text("cli.leave.kept")])
             return Exit.REFUSED
         try:
@@ -52,20 +54,33 @@ def run(arguments: argparse.Namespace) -> int:
         "kept": kept,
         "lost": None if unread else lost,
         "attention": None if counts is None else counts.attention,
+        "unbacked": stakes.unbacked,
     }
     text = output.catalog.text
     lines = [
         text("cli.leave.kept-in", place=kept) if kept else text("cli.leave.wiped"),
         text("cli.leave.tell-operator"),
-        *_undecided(counts, output),
+        *_left_behind(stakes, output),
     ]
     output.answer(facts, lines)
     return Exit.DONE
 
 
-def _counts(home: Home) -> QueueCounts:
+@dataclass(frozen=True, slots=True)
+class _Stakes:
+    """What the store holds that a person should know of; None where nobody can count."""
+
+    counts: QueueCounts | None
+    unbacked: int | None
+    """Acknowledged, and in no checked backup of the server that this counter was told of."""
+
+
+_NOBODY_KNOWS = _Stakes(None, None)
+
+
+def _stakes(home: Home) -> _Stakes:
     with closing(CounterStore.open(home)) as store:
-        return store.counts()
+        return _Stakes(store.counts(), store.unbacked())
 
 
 def _leave(home: Home, *, may_lose: int, unread: bool, wipe: bool) -> str | None:
@@ -78,11 +93,11 @@ def _leave(home: Home, *, may_lose: int, unread: bool, wipe: bool) -> str | None
     return leaving.set_aside(home, may_lose=may_lose).name
 
 
-def _undecided(counts: QueueCounts | None, output: Output) -> list[str]:
-    """What nobody decided before the counter left; the server keeps what it has."""
-    if counts is None or not counts.attention:
-        return []
-    return [output.catalog.text("cli.leave.attention", count=counts.attention)]
+def _left_behind(stakes: _Stakes, output: Output) -> list[str]:
+    """What nobody decided before the counter left, and what hangs on the server's disk alone."""
+    attention = stakes.counts.attention if stakes.counts is not None else 0
+    told = {"cli.leave.attention": attention, "cli.leave.unbacked": stakes.unbacked or 0}
+    return [output.catalog.text(key, count=count) for key, count in told.items() if count]
 
 
 def _refuse(output: Output, counts: QueueCounts) -> Exit:
@@ -97,11 +112,12 @@ def _refuse(output: Output, counts: QueueCounts) -> Exit:
     return output.stopped(Stopped(Code.STORE_UNSENT, values), facts=facts)
 
 
-def _confirmed(output: Output, counts: QueueCounts | None, *, wipe: bool) -> bool:
-    text = output.catalog.text
-    if counts is not None and counts.unsent:
-        output.tell("cli.leave.loses", count=counts.unsent)
-    if counts is not None and counts.attention:
-        output.tell("cli.leave.attention", count=counts.attention)
-    question = text("cli.leave.ask.wipe" if wipe else "cli.leave.ask")
+def _confirmed(output: Output, stakes: _Stakes, *, wipe: bool) -> bool:
+    if stakes.counts is not None and stakes.counts.unsent:
+        output.tell("cli.leave.loses", count=stakes.counts.unsent)
+    if stakes.counts is not None and stakes.counts.attention:
+        output.tell("cli.leave.attention", count=stakes.counts.attention)
+    if stakes.unbacked:
+        output.tell("cli.leave.unbacked", count=stakes.unbacked)
+    question = output.catalog.text("cli.leave.ask.wipe" if wipe else "cli.leave.ask")
     return said_yes(output, question, command="leave")

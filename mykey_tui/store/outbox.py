@@ -42,6 +42,10 @@ _OVERLAY = (
 
 # An unsent link of a person for whom the server has told of no row: what became of that person at
 # the platform is not known here.
+_UNBACKED = (
+    "SELECT count(*) FROM outbox WHERE state = 'done' AND code IS NULL "
+    "AND (acked_seq IS NULL OR acked_seq > (SELECT durable_through FROM progress))"
+)
 _UNKNOWN_BEFORE = (
     "WITH unsent AS (SELECT o.token, o.mid FROM local_link AS o JOIN outbox AS q ON q.mid = o.mid "
     "WHERE q.state IN ('waiting', 'parked') AND o.service_id IS NOT NULL "
@@ -297,6 +301,11 @@ def counts(connection: Connection) -> QueueCounts:
         if first is not None:
             oldest = first if oldest is None else min(oldest, first)
     return QueueCounts(waiting, attention, _moment(oldest), unsent=waiting + parked)
+
+
+def count_unbacked(connection: Connection) -> int:
+    """How many in effect at the server are not known to be in a checked backup of it."""
+    return int(connection.exec_driver_sql(_UNBACKED).scalar_one())
 
 
 def unknown_before(connection: Connection, token: bytes) -> int:

@@ -268,6 +268,11 @@ class Queueing(StoreBase):
         with reading(self._engine) as connection:
             return outbox.count_in(connection, MutationState.WAITING, MutationState.PARKED)
 
+    def unbacked(self) -> int:
+        """How many acknowledged mutations only this journal could bring back to a lost server."""
+        with reading(self._engine) as connection:
+            return outbox.count_unbacked(connection)
+
     def provisional_place(self, token: LookupToken) -> int:
         """Which of the unsent links of unknown people this token's is, from 1, oldest first.
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from sqlalchemy import insert
 
 from mykey_tui.simulated.cards import make_card
+from mykey_tui.store import outbox, progress
 from mykey_tui.store.counter_store import CounterStore
+from mykey_tui.store.engine import writing
 from mykey_tui.store.home import Home
+from mykey_tui.store.tables import StoredMutation
 
 
 @pytest.fixture
@@ -52,8 +57,39 @@ def test_signing_out_is_refused_until_all_is_sent(
     site.start()
     assert said("sync", "--home", home, "--json").json["applied"] == 1
     left = said("leave", "--yes", "--home", home, "--json")
-    expected = {"result": "left", "kept": "aside-1", "lost": 0, "attention": 0}
+    expected = {"result": "left", "kept": "aside-1", "lost": 0, "attention": 0, "unbacked": 1}
     assert (left.exit_code, left.json) == (0, expected)
+
+
+@pytest.mark.parametrize("wanted", [(), ("--wipe",)])
+def test_what_no_backup_holds_is_named_before_it_hangs_on_the_server_alone(
+    said: Any, lay: Any, site: Any, home: Path, monkeypatch: Any, wanted: tuple[str, ...]
+) -> None:
+    queue_one(said, lay, site, home, f"LEAVE0000001{len(wanted)}")
+    site.start()
+    assert said("sync", "--home", home, "--json").json["applied"] == 1
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr("builtins.input", lambda question: "n")
+    kept = said("leave", *wanted, "--home", home)
+    assert "no checked backup of the server yet: 1" in kept.out + kept.err
+    left = said("leave", "--yes", *wanted, "--home", home)
+    assert (left.exit_code, "no checked backup of the server yet: 1" in left.out) == (0, True)
+
+
+def test_what_a_checked_backup_holds_is_not_spoken_of(home: Path) -> None:
+    with closing(CounterStore.open(Home(home))) as store, writing(store._engine) as connection:
+        for mid, (state, code, acked) in enumerate(
+            [("done", None, 5), ("done", None, 6), ("done", None, None), ("done", "S-DUP", 9)], 1
+        ):
+            connection.execute(
+                insert(StoredMutation).values(
+                    mid=mid, op="link", v=1, token=bytes(16), service_id="", prev=b"", sealed=b"",
+                    seen_seq=0, state=state, code=code, acked_seq=acked, number=mid,
+                    incarnation=b"", tries=0,
+                )
+            )  # fmt: skip
+        progress.change(connection, durable_through=5)
+        assert outbox.count_unbacked(connection) == 2
 
 
 def test_after_leaving_the_home_is_enrolled_anew(said: Any, site: Any, home: Path) -> None:
