@@ -99,6 +99,7 @@ class BackgroundSync:
             store: the counter's store.
             client: the server, used by this thread alone while it runs.
             on_change: called from this thread after a round that changed anything that is shown.
+                What it raises is logged by its kind, and stops nothing.
             probe: whether the server's address answers at all; by default one TCP connection.
                 Whoever cuts the line by hand (the demo) must let the probe fail too.
             random: jitter.
@@ -167,9 +168,23 @@ class BackgroundSync:
                 self._rounds_done_for = self._rounds_begun_for
                 self._wake.notify_all()
             if self._shown() != before and not self._stopping:
-                self._on_change()
+                self._tell()
             self._recount_when_due()
             self._wait(pause)
+
+    def _tell(self) -> None:
+        try:
+            self._on_change()
+        except Exception as error:  # noqa: BLE001  # whatever a screen does, rounds go on
+            _log.error("telling of a round failed: %s", type(error).__name__)
+
+    def _answers(self) -> bool:
+        """Whether the server's door is open; a probe that fails has seen no open door."""
+        try:
+            return self._probe()
+        except Exception as error:  # noqa: BLE001  # whatever a probe does, rounds go on
+            _log.error("probe failed: %s", type(error).__name__)
+            return False
 
     def _recount_when_due(self) -> None:
         """Once a day hold the stored sums against the rows; what differs is mended by a round."""
@@ -277,12 +292,12 @@ class BackgroundSync:
         deadline = time.monotonic() + seconds
         watching = self._view.line is Line.DOWN
         # A door that answers although the round failed is no news: only its opening is.
-        was_open = watching and self._probe()
+        was_open = watching and self._answers()
         while (left := deadline - time.monotonic()) > 0:
             if self._woken_within(min(left, PROBE_EVERY_SECONDS) if watching else left):
                 return
             if watching:
-                is_open = self._probe()
+                is_open = self._answers()
                 if is_open and not was_open:
                     return
                 was_open = is_open

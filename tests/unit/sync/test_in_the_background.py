@@ -98,6 +98,40 @@ def test_a_nudge_sends_what_was_just_queued(watched: Watched, counter: Any, site
     assert len(site.links()) == 1
 
 
+@pytest.mark.parametrize("broken", ["on_change", "probe"])
+def test_a_callback_that_fails_stops_no_round_and_is_logged_by_its_kind(
+    counter: Any, site: Any, caplog: pytest.LogCaptureFixture, broken: str
+) -> None:
+    failed = threading.Event()
+
+    def fails() -> Any:
+        failed.set()
+        raise RuntimeError("やまだたろう")
+
+    def down(request: httpx.Request, send: Send) -> httpx.Response:
+        raise httpx.ConnectError("no line")
+
+    sync = BackgroundSync(
+        counter.store,
+        counter.client,
+        on_change=fails if broken == "on_change" else lambda: None,
+        probe=fails if broken == "probe" else lambda: False,
+    )
+    if broken == "probe":
+        site.line.spoil = down  # it is asked only then
+    sync.start()
+    try:
+        assert failed.wait(SOON)
+        site.line.spoil = None
+        counter.queue(1)
+        assert sync.round_soon(SOON)
+        assert counter.store.unsent() == 0
+    finally:
+        sync.stop()
+    assert "RuntimeError" in caplog.text
+    assert "やまだ" not in caplog.text
+
+
 def test_the_lines_return_is_noticed_within_two_seconds(watched: Watched, counter: Any) -> None:
     watched.cut(True)
     watched.sync.start()
