@@ -8,7 +8,7 @@ holds it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, TypeAlias, overload
@@ -19,7 +19,7 @@ from sqlmodel import Session, col, select
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.ids import LookupToken, ServiceId
 from mykey_tui.store.tables import MutationState, StoredMutation
-from mykey_tui.wire.messages import Origin, PushItem, to_msgpack
+from mykey_tui.wire.messages import Origin, PushItem, item_hash, to_msgpack
 from mykey_tui.wire.seal import seal_context
 
 Operation: TypeAlias = Literal["link", "unlink", "replace"]
@@ -34,6 +34,9 @@ person was promised must not wait for somebody to press a key."""
 # With the value in the statement: only then does the index of the open ones serve, and the journal,
 # which may have tens of thousands of rows, is not read in every round.
 IS_OPEN = col(StoredMutation.state) != literal_column("'done'")
+
+UNSENT = (MutationState.WAITING, MutationState.PARKED)
+"""What the server has not decided yet."""
 
 _OVERLAY = (
     "INSERT INTO local_link (token, service_id, mid) VALUES (?, ?, ?) "
@@ -245,6 +248,21 @@ def was_refused(connection: Connection, mid: int) -> bool:
         (mid,),
     ).scalar()
     return bool(found)
+
+
+def unsent_hashes(
+    connection: Connection, incarnation: bytes, numbers: Iterable[int]
+) -> Mapping[int, bytes]:
+    """What the items of these numbers hash to, as far as they wait or are parked."""
+    rows = Session(connection).exec(
+        select(StoredMutation).where(
+            IS_OPEN,
+            col(StoredMutation.state).in_([state.value for state in UNSENT]),
+            col(StoredMutation.incarnation) == incarnation,
+            col(StoredMutation.number).in_(list(numbers)),
+        )
+    )
+    return {row.number: item_hash(item_of(row)) for row in rows}
 
 
 def open_ones(connection: Connection, *, limit: int) -> Sequence[QueuedMutation]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -178,6 +178,11 @@ class Queueing(StoreBase):
         """Whether the server refused it, dismissed since or not: a person was told no."""
         with reading(self._engine) as connection:
             return outbox.was_refused(connection, mid)
+
+    def unsent_hashes(self, numbers: Iterable[int], *, incarnation: bytes) -> Mapping[int, bytes]:
+        """Of these numbers of the wire, those that wait or are parked, with what their items hash to."""
+        with reading(self._engine) as connection:
+            return outbox.unsent_hashes(connection, incarnation, numbers)
 
     def settle(
         self, reply: PushReply, *, sent: Sequence[int], incarnation: bytes | None = None

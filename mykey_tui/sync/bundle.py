@@ -17,7 +17,6 @@ from itertools import islice
 from secrets import token_bytes
 from typing import BinaryIO, Final
 
-import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
@@ -28,14 +27,12 @@ from mykey_tui.store.counter_store import CounterStore
 from mykey_tui.store.identity import Identity
 from mykey_tui.store.progress import Progress
 from mykey_tui.store.queueing import Settled
-from mykey_tui.store.tables import MutationState
 from mykey_tui.sync.client import ServerClient
-from mykey_tui.sync.exchange import Reply
 from mykey_tui.sync.plan import ENVELOPE_BYTES
-from mykey_tui.sync.replies import read_verdicts
 from mykey_tui.sync.round import LOCK_WAIT_SECONDS, sync_round
 from mykey_tui.sync.standing import recover_requests
 from mykey_tui.sync.stick import StickLine, decoded
+from mykey_tui.sync.stick_verdicts import settle_carried
 from mykey_tui.wire.bundle import (
     INCARNATIONS_MAX,
     Answer,
@@ -55,8 +52,6 @@ from mykey_tui.wire.messages import (
     BODY_BYTES_MAX,
     PUSH_ITEMS_MAX,
     SUSPENSION_PREFIX,
-    Position,
-    PushReply,
     PushRequest,
     to_msgpack,
 )
@@ -65,7 +60,6 @@ from mykey_tui.wire.succession import follow
 _ID_LENGTH = 16
 _PUSH: Final = "POST /v1/push"
 _RECOVER: Final = "POST /v1/recover"
-_OPEN = frozenset({MutationState.WAITING, MutationState.PARKED})
 _LATEST = datetime(2100, 1, 1, tzinfo=UTC).timestamp()
 
 
@@ -180,7 +174,7 @@ def import_bundle(store: CounterStore, file: BinaryIO) -> Imported:
     with store.home.syncing(LOCK_WAIT_SECONDS):
         for _, answer in answers():
             if answer.request == _PUSH and answer.status == 200:
-                _settle(store, answer, result)
+                result.count(settle_carried(store, answer))
     line = StickLine(reader, answers())
     if _is_newer(store, line, start.made_at):
         _round(store, line, start.made_at)
@@ -227,29 +221,6 @@ def _read(reader: BundleReader) -> tuple[ReplyStart, Callable[[], Iterator[tuple
     for _ in answers():
         pass
     return start, answers
-
-
-def _settle(store: CounterStore, answer: Answer, result: Imported) -> None:
-    """Take the verdicts in of what is still open here; of nothing else."""
-    request = decoded(answer.body, PushRequest)
-    reply = read_verdicts(Reply(answer.status, answer.content_type, answer.content))
-    still_open = [item.mid for item in request.items if _is_open(store, request, item.mid)]
-    if still_open:
-        reply = _not_behind(reply, store.progress().mark)
-        result.count(store.settle(reply, sent=still_open, incarnation=request.incarnation))
-
-
-def _is_open(store: CounterStore, request: PushRequest, number: int) -> bool:
-    mid = store.mid_of(number, incarnation=request.incarnation)
-    line = None if mid is None else store.open_mutation(mid)
-    return line is not None and line.state in _OPEN
-
-
-def _not_behind(reply: PushReply, mark: Position | None) -> PushReply:
-    """A reply that comes after a newer one must not take the mark back."""
-    if mark is None or mark.epoch != reply.epoch or mark.seq <= reply.seq:
-        return reply
-    return msgspec.structs.replace(reply, seq=mark.seq, digest=mark.digest)
 
 
 def _is_newer(store: CounterStore, line: StickLine, made_at: int) -> bool:

@@ -1,0 +1,54 @@
+"""The verdicts that a stick brings: each is taken in only for the very item that it was given to.
+
+Between an export and its reply this counter's file may have been put back to an older copy, which
+then gave the same numbers to other people. Numbers alone would settle those.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from mykey_tui.store.counter_store import CounterStore
+from mykey_tui.store.queueing import Settled
+from mykey_tui.sync.exchange import Reply
+from mykey_tui.sync.replies import read_verdicts
+from mykey_tui.sync.stick import decoded
+from mykey_tui.wire.bundle import Answer
+from mykey_tui.wire.messages import Position, PushReply, PushRequest, item_hash
+
+
+def settle_carried(store: CounterStore, answer: Answer) -> Settled:
+    """Take in what the server said to a push, for what is still open here; for nothing else.
+
+    Where a number has another content here, or was never given, this file is a copy: its numbers are
+    drawn anew before anything is sent (`CounterStore.require_recovery`).
+
+    Raises:
+        BundleError: a message of another form.
+        ServerError, StoreError: as `read_verdicts` and the counter's own file.
+    """
+    request = decoded(answer.body, PushRequest)
+    reply = read_verdicts(Reply(answer.status, answer.content_type, answer.content))
+    here = store.unsent_hashes(
+        (item.mid for item in request.items), incarnation=request.incarnation
+    )
+    same = [item.mid for item in request.items if here.get(item.mid) == item_hash(item)]
+    if len(same) < len(here) or _names_what_is_not_given(store, request):
+        store.require_recovery()
+    if not same:
+        return Settled()
+    reply = _not_behind(reply, store.progress().mark)
+    return store.settle(reply, sent=same, incarnation=request.incarnation)
+
+
+def _names_what_is_not_given(store: CounterStore, request: PushRequest) -> bool:
+    """Whether this counter has exported numbers that its file does not know of."""
+    newest = max((item.mid for item in request.items), default=0)
+    return request.incarnation == store.incarnation() and newest > store.progress().last_number
+
+
+def _not_behind(reply: PushReply, mark: Position | None) -> PushReply:
+    """A reply that comes after a newer one must not take the mark back."""
+    if mark is None or mark.epoch != reply.epoch or mark.seq <= reply.seq:
+        return reply
+    return msgspec.structs.replace(reply, seq=mark.seq, digest=mark.digest)
