@@ -171,11 +171,12 @@ def import_bundle(store: CounterStore, file: BinaryIO) -> Imported:
     reader = _reply_of(store, file)
     start, answers = _read(reader)
     result = Imported(made_at=datetime.fromtimestamp(start.made_at, UTC))
+    line = StickLine(reader, answers())
     with store.home.syncing(LOCK_WAIT_SECONDS):
+        _forget_what_is_safe(store, line)
         for _, answer in answers():
             if answer.request == _PUSH and answer.status == 200:
                 result.count(settle_carried(store, answer))
-    line = StickLine(reader, answers())
     if _is_newer(store, line, start.made_at):
         _round(store, line, start.made_at)
         result.news = store.progress().synced_at == start.made_at
@@ -221,6 +222,19 @@ def _read(reader: BundleReader) -> tuple[ReplyStart, Callable[[], Iterator[tuple
     for _ in answers():
         pass
     return start, answers
+
+
+def _forget_what_is_safe(store: CounterStore, line: StickLine) -> None:
+    """As a round on the line: the journal lets go of what a verified backup of the server holds.
+
+    Only where the server compared the very places that are here now, hence before any verdict.
+    """
+    known = store.progress()
+    if known.position is None or known.mark is None:
+        return
+    durable = line.durable_through(store.identity.scope, pos=known.position, mark=known.mark)
+    if known.durable_through < durable:
+        store.note_durable(min(durable, known.mark.seq))
 
 
 def _is_newer(store: CounterStore, line: StickLine, made_at: int) -> bool:

@@ -3,7 +3,8 @@
 A round over it is a round like any other, so that everything is checked as on the line. What was
 not asked then has no answer here, and is a line that breaks. Answers fit also where the counter has
 moved on since it made the export (another reply came first): a page of the log, or a part of a
-snapshot, that holds what is asked for is cut to it.
+snapshot, that holds what is asked for is cut to it. Whether the server's history has a place is
+answered only for places that it compared, and for those that cannot lie outside it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,16 @@ import httpx
 import msgspec
 
 from mykey_tui.wire.bundle import Answer, BundleError, BundleReader, Place
-from mykey_tui.wire.messages import BUCKETS, MSGPACK, HeadReply, LogReply, SnapshotReply
+from mykey_tui.wire.messages import (
+    BUCKETS,
+    MSGPACK,
+    SUSPENSION_PREFIX,
+    HeadReply,
+    HelloReply,
+    LogReply,
+    Position,
+    SnapshotReply,
+)
 
 _ROOT = "/v1/"
 _TOKEN = 16
@@ -44,17 +54,28 @@ class StickLine(httpx.BaseTransport):
         self._lock = threading.Lock()
         self._exact: dict[tuple[str, bytes], Place] = {}
         self._heads: dict[str, Place] = {}
+        self._judged: dict[tuple[str, str, str], int] = {}
+        self._durable_through = 0
         self._pages: dict[str, list[_Span]] = {}
         self._parts: dict[str, list[_Span]] = {}
         for place, answer in answers:
             self._exact[answer.request, answer.body] = place
+            self._remember_judgement(answer)
             if answer.status == httpx.codes.OK and answer.request.startswith("GET "):
                 self._remember(place, answer)
+
+    def _remember_judgement(self, answer: Answer) -> None:
+        path, names = _split(answer.request)
+        if path[0] == "heads" and ("pos" in names or "mark" in names):
+            asked = names.get("scope", ""), names.get("pos", ""), names.get("mark", "")
+            self._judged[asked] = answer.status
 
     def _remember(self, place: Place, answer: Answer) -> None:
         path, names = _split(answer.request)
         if path[0] == "heads" and "pos" not in names and "mark" not in names:
             self._heads[names.get("scope", "")] = place
+        elif path[0] == "hello":
+            self._durable_through = decoded(answer.content, HelloReply).durable_through
         elif path[0] == "log":
             page = decoded(answer.content, LogReply)
             last = page.next if page.more else None
@@ -77,6 +98,15 @@ class StickLine(httpx.BaseTransport):
             answer = self._answer(place)
         return decoded(answer.content, HeadReply).seq
 
+    def durable_through(self, scope: str, *, pos: Position, mark: Position) -> int:
+        """Up to which seq a verified backup held the history that has both places.
+
+        0 where the server did not compare these two, or has not both: it may speak of a history
+        that lacks what was acknowledged here, and nothing may be forgotten for its sake.
+        """
+        asked = scope, _written(pos), _written(mark)
+        return self._durable_through if self._judged.get(asked) == httpx.codes.OK else 0
+
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """The answer that fits. Raises `httpx.ReadError` where there is none."""
         target = request.url.raw_path.decode("ascii")
@@ -94,10 +124,10 @@ class StickLine(httpx.BaseTransport):
         )
 
     def _find(self, asked: str, body: bytes) -> Answer:
+        path, names = _split(asked)
         exact = self._exact.get((asked, body))
         if exact is not None:
-            return self._answer(exact)
-        path, names = _split(asked)
+            return _forgetting_nothing(path, self._answer(exact))
         if not asked.startswith("GET "):
             raise ValueError("not on the stick")
         if path[0] == "hello":
@@ -105,7 +135,8 @@ class StickLine(httpx.BaseTransport):
             asked = f"GET {_ROOT}hello?incarnation={names.get('incarnation', '')}"
             return self._answer(self._exact[asked, b""])
         if path[0] == "heads" and names.get("scope", "") in self._heads:
-            return self._answer(self._heads[names["scope"]])
+            found = self._answer(self._heads[names["scope"]])
+            return _within(found, names)
         if path[0] == "log":
             after = int(path[3])
             found = self._answer(_covering(self._pages, path, after).place)
@@ -134,6 +165,38 @@ def _split(request: str) -> tuple[list[str], dict[str, str]]:
     parts = urlsplit(request.partition(" ")[2])
     names = {name: values[0] for name, values in parse_qs(parts.query).items()}
     return parts.path.removeprefix(_ROOT).split("/"), names
+
+
+def _written(place: Position) -> str:
+    """A place as it stands in a query."""
+    return f"{place.epoch}.{place.seq}.{place.digest.hex()}"
+
+
+def _within(found: Answer, names: dict[str, str]) -> Answer:
+    """A head that no places were compared for, where these cannot lie outside its history.
+
+    Those are places of its own epoch that are not behind it. Raises `ValueError` for others: the
+    server may have come back from a backup, or this stick may be older than what is here. A list of
+    suspensions proves itself.
+    """
+    head = decoded(found.content, HeadReply)
+    if not names["scope"].startswith(SUSPENSION_PREFIX):
+        for place in (names[name] for name in ("pos", "mark") if name in names):
+            epoch, seq, _ = place.rsplit(".", 2)
+            if epoch != head.epoch or int(seq) > head.seq:
+                raise ValueError("the server has not compared this place")
+    return found
+
+
+def _forgetting_nothing(path: list[str], found: Answer) -> Answer:
+    """A greeting that tells of no backup: a round cannot know which places were compared.
+
+    What may be forgotten is decided before the round (`StickLine.durable_through`).
+    """
+    if path[0] != "hello" or found.status != httpx.codes.OK:
+        return found
+    hello = decoded(found.content, HelloReply)
+    return _cut(found, msgspec.structs.replace(hello, durable_through=0))
 
 
 def _covering(series: dict[str, list[_Span]], path: list[str], number: int) -> _Span:

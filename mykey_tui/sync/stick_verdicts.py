@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from mykey_tui.store.counter_store import CounterStore
+from mykey_tui.store.progress import Progress
 from mykey_tui.store.queueing import Settled
 from mykey_tui.sync.exchange import Reply
 from mykey_tui.sync.replies import read_verdicts
@@ -35,9 +36,10 @@ def settle_carried(store: CounterStore, answer: Answer) -> Settled:
     same = [item.mid for item in request.items if here.get(item.mid) == item_hash(item)]
     if len(same) < len(here) or _names_what_is_not_given(store, request):
         store.require_recovery()
-    if not same:
+    known = store.progress()
+    if not same or not _is_of_our_history(known, request, reply):
         return Settled()
-    reply = _not_behind(reply, store.progress().mark)
+    reply = _not_behind(reply, known.mark)
     return store.settle(reply, sent=same, incarnation=request.incarnation)
 
 
@@ -45,6 +47,18 @@ def _names_what_is_not_given(store: CounterStore, request: PushRequest) -> bool:
     """Whether this counter has exported numbers that its file does not know of."""
     newest = max((item.mid for item in request.items), default=0)
     return request.incarnation == store.incarnation() and newest > store.progress().last_number
+
+
+def _is_of_our_history(known: Progress, request: PushRequest, reply: PushReply) -> bool:
+    """Whether the reply's place may stand beside those that are here.
+
+    Of another epoch only where the server compared these: else it may have come back from a backup,
+    on either side of this stick. What is not settled goes again, and its verdict comes again.
+    """
+    if known.epoch is None or known.epoch == reply.epoch:
+        return True
+    places = (request.base, request.mark)
+    return any(places) and places == (known.position, known.mark)
 
 
 def _not_behind(reply: PushReply, mark: Position | None) -> PushReply:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 
+from mykey_server.database import writing
+from mykey_server.services import backups
+from mykey_tui.domain.errors import LineError
 from mykey_tui.store.counter_store import CounterStore
 from tests.unit.sync.conftest import Counter, Site
 from tests.unit.sync.test_by_stick import Sticks, service_ids
@@ -83,3 +89,76 @@ def test_a_reply_for_numbers_that_the_file_never_gave_has_them_drawn_anew(
     sticks.there_and_back(counter)
     assert service_ids(site) == ["0000000001", "0000000002"]
     assert counter.store.unsent() == 0
+
+
+def confirm_backup(site: Site) -> None:
+    """The operator made a backup, looked at it, and said so."""
+    with writing(site.core.engine) as connection:
+        backups.begin(connection, "night")
+        backups.confirm(connection, "night")
+
+
+@pytest.mark.parametrize("epoch", [None, "f" * 16])
+def test_a_stick_that_comes_late_after_a_restore_loses_no_acknowledged_link(
+    site: Site, sticks: Sticks, epoch: str | None
+) -> None:
+    scope = site.add_provider()
+    counter, other = site.enrol(scope), site.enrol(scope)
+    counter.queue(1)
+    sticks.there_and_back(counter)
+    early = sticks.export(counter)
+    backup = site.backup()
+    counter.queue(2)
+    sticks.there_and_back(counter)
+    assert counter.store.unsent() == 0
+    site.restore(backup, epoch=epoch)
+    for number in (3, 4, 5):
+        other.queue(number)
+    sticks.there_and_back(other)
+    confirm_backup(site)  # of a history that never had number 2
+    site.clock.offset += timedelta(seconds=2)
+    late, _ = sticks.carry(early)
+    sticks.take(counter, late)
+    for _ in range(3):
+        sticks.there_and_back(counter)
+    assert service_ids(site) == [f"000000000{n}" for n in (1, 2, 3, 4, 5)]
+    assert (counter.finds(2), counter.store.unsent()) == ("0000000002", 0)
+
+
+def test_a_stick_that_is_older_than_the_last_upload_begins_nothing_anew(
+    site: Site, sticks: Sticks
+) -> None:
+    counter = site.enrol(site.add_provider())
+    counter.queue(1)
+    counter.sync()
+    site.clock.offset += timedelta(seconds=5)
+    reply, _ = sticks.carry(sticks.export(counter))
+    counter.queue(2)
+    site.line.spoil = without_rows
+    with pytest.raises(LineError):
+        counter.sync()
+    assert counter.store.unsent() == 0
+    assert not sticks.take(counter, reply).news
+    assert (counter.store.unsent(), counter.store.load()) == (0, None)
+
+
+def without_rows(request: httpx.Request, send: Callable[[], httpx.Response]) -> httpx.Response:
+    """A line that breaks when the rows come."""
+    if "/log/" in request.url.path and "S:" not in request.url.path:
+        raise httpx.ReadError("cut")
+    return send()
+
+
+def test_a_counter_without_a_line_forgets_what_a_backup_of_the_server_holds(
+    site: Site, sticks: Sticks
+) -> None:
+    counter = site.enrol(site.add_provider())
+    counter.queue(1)
+    sticks.there_and_back(counter)
+    assert len(counter.store.journal_incarnations()) == 1
+    confirm_backup(site)
+    counter.queue(2)
+    sticks.there_and_back(counter)
+    assert counter.store.progress().durable_through == 1
+    assert counter.store.mid_of(1) is None
+    assert counter.store.mid_of(2) is not None
