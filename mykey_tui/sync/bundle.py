@@ -29,7 +29,7 @@ from mykey_tui.store.progress import Progress
 from mykey_tui.store.queueing import Settled
 from mykey_tui.sync.client import ServerClient
 from mykey_tui.sync.plan import ENVELOPE_BYTES
-from mykey_tui.sync.round import LOCK_WAIT_SECONDS, sync_round
+from mykey_tui.sync.round import LOCK_WAIT_SECONDS, locked_round
 from mykey_tui.sync.standing import recover_requests
 from mykey_tui.sync.stick import StickLine, decoded
 from mykey_tui.sync.stick_verdicts import settle_carried
@@ -172,15 +172,16 @@ def import_bundle(store: CounterStore, file: BinaryIO) -> Imported:
     start, answers = _read(reader)
     result = Imported(made_at=datetime.fromtimestamp(start.made_at, UTC))
     line = StickLine(reader, answers())
+    # The lock over all of it: a round on the line in between would make this reply an older one.
     with store.home.syncing(LOCK_WAIT_SECONDS):
         _forget_what_is_safe(store, line)
         for _, answer in answers():
             if answer.request == _PUSH and answer.status == 200:
                 result.count(settle_carried(store, answer))
-    if _is_newer(store, line, start.made_at):
-        _round(store, line, start.made_at)
-        result.news = store.progress().synced_at == start.made_at
-        store.note_time()
+        if _is_newer(store, line, start.made_at):
+            _round(store, line, start.made_at)
+            result.news = store.progress().synced_at == start.made_at
+            store.note_time()
     return result
 
 
@@ -262,7 +263,7 @@ def _round(store: CounterStore, line: StickLine, made_at: int) -> None:
         closing(_client_of(then.identity, line)) as client,
     ):
         try:
-            sync_round(then, client)
+            locked_round(then, client)
         except LineError:
             return  # what was queued since the export is not on the stick; it goes with the next
 

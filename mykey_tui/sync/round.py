@@ -117,7 +117,15 @@ def sync_round(
             store are destroyed by then (`sync.retire`).
         StoreError: the counter's own file; STORE_BUSY when another round runs for too long.
     """
-    with store.home.syncing(lock_wait_seconds), ends_when_retired(store):
+    with store.home.syncing(lock_wait_seconds):
+        return locked_round(store, client, pace=pace)
+
+
+def locked_round(
+    store: CounterStore, client: ServerClient, *, pace: Pace | None = None
+) -> SyncReport:
+    """As `sync_round`, for a caller that holds the home's lock (`Home.syncing`) already."""
+    with ends_when_retired(store):
         store.note_time()
         try:
             hello, _ = greet(store, client)

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from mykey_server.database import writing
 from mykey_server.services import backups
-from mykey_tui.domain.errors import LineError
+from mykey_tui.domain.codes import Code
+from mykey_tui.domain.errors import LineError, StoreError
 from mykey_tui.store.counter_store import CounterStore
+from mykey_tui.sync import bundle
 from tests.unit.sync.conftest import Counter, Site
 from tests.unit.sync.test_by_stick import Sticks, service_ids
 
@@ -162,3 +165,27 @@ def test_a_counter_without_a_line_forgets_what_a_backup_of_the_server_holds(
     assert counter.store.progress().durable_through == 1
     assert counter.store.mid_of(1) is None
     assert counter.store.mid_of(2) is not None
+
+
+def test_no_round_on_the_line_gets_in_between_while_a_reply_is_taken_in(
+    site: Site, sticks: Sticks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counter = site.enrol(site.add_provider())
+    counter.queue(1)
+    counter.sync()
+    site.clock.offset += timedelta(seconds=3)
+    reply, _ = sticks.carry(sticks.export(counter))
+    counter.queue(2)
+    judge, met = bundle._is_newer, []
+
+    def judge_and_sync(*arguments: Any) -> bool:
+        newer = judge(*arguments)
+        with pytest.raises(StoreError) as busy:
+            counter.sync()  # the screen's own round
+        met.append(busy.value.code)
+        return newer
+
+    monkeypatch.setattr(bundle, "_is_newer", judge_and_sync)
+    sticks.take(counter, reply)
+    assert met == [Code.STORE_BUSY]
+    assert (counter.store.unsent(), counter.store.load()) == (1, None)
