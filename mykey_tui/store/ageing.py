@@ -148,13 +148,15 @@ class AgeingStore(StoreBase):
                 lookups_max=kept.lookups_max,
             )
 
-    def note_time(self) -> None:
+    def note_time(self, told: int = 0) -> None:
         """Write down that this time has come; every round calls it, also one that fails.
+
+        `told` is a Unix time that a server has put its name to: a clock far behind it is in doubt.
 
         It only moves forward here, at most every five minutes; a complete pull sets it to the
         server's time. It is the counter's own time and of nobody's act.
         """
-        now = int(self._clock.now().timestamp())
+        now = max(int(self._clock.now().timestamp()), told)
         with reading(self._engine) as connection:
             floor = progress.row_of(connection).time_floor
         if floor is None or now - floor >= AGE_NOTED_EVERY_SECONDS:
@@ -173,6 +175,10 @@ class AgeingStore(StoreBase):
         if floor is not None and now < floor - CLOCK_DOUBT_SECONDS:
             with writing(self._engine) as connection:
                 progress.change(connection, time_floor=int(now))
+
+    def clock_time(self) -> float:
+        """Unix time by the clock alone, which may stand anywhere."""
+        return self._clock.now().timestamp()
 
     def time_now(self) -> float:
         """Unix time: the clock's, or the floor where the clock stands before it."""

@@ -86,8 +86,8 @@ class StickLine(httpx.BaseTransport):
             series = self._parts.setdefault("/".join(path[1:3]), [])
             series.append(_Span(place, part.first, part.next))
 
-    def newest(self, scope: str) -> int | None:
-        """The newest seq of a scope at that moment; None where the stick does not tell.
+    def newest(self, scope: str) -> HeadReply | None:
+        """The newest place of a scope at that moment; None where the stick does not tell.
 
         Raises `BundleError` where the head does not open, or is none.
         """
@@ -96,7 +96,11 @@ class StickLine(httpx.BaseTransport):
             return None
         with self._lock:
             answer = self._answer(place)
-        return decoded(answer.content, HeadReply).seq
+        return decoded(answer.content, HeadReply)
+
+    def refuses(self, scope: str, *, pos: Position | None, mark: Position | None) -> bool:
+        """Whether the server compared these very places, and its history is another one."""
+        return self._judgement(scope, pos, mark) == httpx.codes.CONFLICT
 
     def durable_through(self, scope: str, *, pos: Position, mark: Position) -> int:
         """Up to which seq a verified backup held the history that has both places.
@@ -104,8 +108,10 @@ class StickLine(httpx.BaseTransport):
         0 where the server did not compare these two, or has not both: it may speak of a history
         that lacks what was acknowledged here, and nothing may be forgotten for its sake.
         """
-        asked = scope, _written(pos), _written(mark)
-        return self._durable_through if self._judged.get(asked) == httpx.codes.OK else 0
+        return self._durable_through if self._judgement(scope, pos, mark) == httpx.codes.OK else 0
+
+    def _judgement(self, scope: str, pos: Position | None, mark: Position | None) -> int | None:
+        return self._judged.get((scope, _written(pos), _written(mark)))
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """The answer that fits. Raises `httpx.ReadError` where there is none."""
@@ -167,9 +173,9 @@ def _split(request: str) -> tuple[list[str], dict[str, str]]:
     return parts.path.removeprefix(_ROOT).split("/"), names
 
 
-def _written(place: Position) -> str:
+def _written(place: Position | None) -> str:
     """A place as it stands in a query."""
-    return f"{place.epoch}.{place.seq}.{place.digest.hex()}"
+    return "" if place is None else f"{place.epoch}.{place.seq}.{place.digest.hex()}"
 
 
 def _within(found: Answer, names: dict[str, str]) -> Answer:

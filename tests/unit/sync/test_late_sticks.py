@@ -189,3 +189,67 @@ def test_no_round_on_the_line_gets_in_between_while_a_reply_is_taken_in(
     sticks.take(counter, reply)
     assert met == [Code.STORE_BUSY]
     assert (counter.store.unsent(), counter.store.load()) == (1, None)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=4)])
+def test_one_reply_dated_ahead_makes_no_later_stick_an_old_one(
+    site: Site, sticks: Sticks, ahead: timedelta
+) -> None:
+    scope = site.add_provider()
+    counter, other = site.enrol(scope), site.enrol(scope)
+    counter.queue(1)
+    site.clock.offset = ahead
+    assert sticks.there_and_back(counter).news
+    site.clock.offset = timedelta(0)
+    other.queue(2)
+    sticks.there_and_back(other)
+    assert sticks.there_and_back(counter).news
+    assert counter.finds(2) == "0000000002"
+    assert not counter.store.freshness().clock_doubt
+
+
+def test_a_reply_dated_in_the_future_makes_rows_as_old_as_now_and_the_clock_doubtful(
+    site: Site, sticks: Sticks
+) -> None:
+    counter = site.enrol(site.add_provider())
+    counter.queue(1)
+    site.clock.offset = timedelta(days=2)
+    reply, _ = sticks.carry(sticks.export(counter))
+    assert sticks.take(counter, reply).news
+    synced_at = counter.store.progress().synced_at
+    assert synced_at is not None
+    assert synced_at <= counter.clock.now().timestamp()
+    assert counter.store.freshness().clock_doubt
+    before = counter.store.progress()
+    assert not sticks.take(counter, reply).news, "a second time it makes nothing young again"
+    assert counter.store.progress() == before
+
+
+def test_a_quiet_day_makes_the_rows_younger_and_an_earlier_stick_does_not(
+    site: Site, sticks: Sticks
+) -> None:
+    counter = site.enrol(site.add_provider())
+    counter.queue(1)
+    site.clock.offset = -timedelta(hours=30)
+    sticks.there_and_back(counter)
+    site.clock.offset = -timedelta(hours=20)
+    earlier, _ = sticks.carry(sticks.export(counter))
+    site.clock.offset = -timedelta(hours=10)
+    assert sticks.there_and_back(counter).news, "nothing changed, and that is known as of then"
+    assert not sticks.take(counter, earlier).news
+    age = counter.store.pull_age_seconds()
+    assert age is not None
+    assert 9 < age / 3600 < 11
+
+
+def test_a_box_whose_clock_is_plainly_wrong_believes_the_replys_time(
+    site: Site, sticks: Sticks
+) -> None:
+    counter = site.enrol(site.add_provider())
+    reply, _ = sticks.carry(sticks.export(counter))
+    counter.clock.offset = -timedelta(days=365 * 30)
+    sticks.take(counter, reply)
+    counter.clock.offset = timedelta(0)  # somebody has set it
+    age = counter.store.pull_age_seconds()
+    assert age is not None
+    assert age < 60
