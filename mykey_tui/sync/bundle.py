@@ -24,16 +24,15 @@ from mykey_tui.domain.clock import SystemClock
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import LineError, ServerError
 from mykey_tui.store.counter_store import CounterStore
-from mykey_tui.store.freshness import is_clock_doubtful
 from mykey_tui.store.identity import Identity
 from mykey_tui.store.progress import Progress
 from mykey_tui.store.queueing import Settled
-from mykey_tui.store.suspending import SuspensionHead
 from mykey_tui.sync.client import ServerClient
-from mykey_tui.sync.plan import ENVELOPE_BYTES, is_behind
+from mykey_tui.sync.plan import ENVELOPE_BYTES
 from mykey_tui.sync.round import LOCK_WAIT_SECONDS, locked_round
 from mykey_tui.sync.standing import recover_requests
 from mykey_tui.sync.stick import StickLine, decoded
+from mykey_tui.sync.stick_news import is_newer, moment_of
 from mykey_tui.sync.stick_verdicts import settle_carried
 from mykey_tui.wire.bundle import (
     INCARNATIONS_MAX,
@@ -53,8 +52,6 @@ from mykey_tui.wire.bundle import (
 from mykey_tui.wire.messages import (
     BODY_BYTES_MAX,
     PUSH_ITEMS_MAX,
-    SUSPENSION_PREFIX,
-    HeadReply,
     PushRequest,
     to_msgpack,
 )
@@ -181,8 +178,8 @@ def import_bundle(store: CounterStore, file: BinaryIO) -> Imported:
         for _, answer in answers():
             if answer.request == _PUSH and answer.status == 200:
                 result.count(settle_carried(store, answer))
-        moment = _moment(store, start.made_at)
-        if _is_newer(store, line, start.made_at, moment):
+        moment = moment_of(store, start.made_at)
+        if is_newer(store, line, start.made_at, moment):
             _round(store, line, moment)
             result.news = store.progress().synced_at == moment
             store.note_time(start.made_at)
@@ -240,45 +237,6 @@ def _forget_what_is_safe(store: CounterStore, line: StickLine) -> None:
     durable = line.durable_through(store.identity.scope, pos=known.position, mark=known.mark)
     if known.durable_through < durable:
         store.note_durable(min(durable, known.mark.seq))
-
-
-def _moment(store: CounterStore, made_at: int) -> int:
-    """As of when the reply's rows are: its own time, and never later than now.
-
-    A server's clock may have stood in the future; so may rows not. Where this box's clock is plainly
-    wrong, nothing but the reply tells what time it is.
-    """
-    now = int(store.clock_time())
-    return made_at if is_clock_doubtful(now, 0) else min(made_at, now)
-
-
-def _is_newer(store: CounterStore, line: StickLine, made_at: int, moment: int) -> bool:
-    """Whether the reply tells more than is known here. Within one history its places decide.
-
-    Clocks do not: one that stood a year ahead once would make every later reply an old one. Where
-    the places are those that are here, a later time makes the rows younger, and only a time that has
-    come; so the same stick twice makes nothing young again.
-    """
-    known, suspended = store.progress(), store.suspension_head()
-    scope = store.identity.scope
-    if known.synced_at is None or line.refuses(scope, pos=known.position, mark=known.mark):
-        return True
-    rows, suspensions = line.newest(scope), line.newest(SUSPENSION_PREFIX + scope)
-    if rows is None or rows.epoch != known.epoch:
-        return known.synced_at < made_at
-    ahead = _seqs_ahead(suspended, suspensions)
-    if is_behind(rows.seq, known) or ahead < 0:
-        return False
-    return rows.seq > known.cursor or ahead > 0 or known.synced_at < made_at == moment
-
-
-def _seqs_ahead(known: SuspensionHead | None, told: HeadReply | None) -> int:
-    """By how much a list of suspensions is newer than the one here; 0 where they do not compare."""
-    if told is None:
-        return 0
-    if known is None:
-        return 1
-    return told.seq - known.seq if told.epoch == known.epoch else 0
 
 
 def _round(store: CounterStore, line: StickLine, moment: int) -> None:
