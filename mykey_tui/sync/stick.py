@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import msgspec
 
+from mykey_tui.sync.stick_numbers import RecordedNumbers
 from mykey_tui.wire.bundle import Answer, BundleError, BundleReader, Place
 from mykey_tui.wire.messages import (
     BUCKETS,
@@ -27,6 +28,8 @@ from mykey_tui.wire.messages import (
     HelloReply,
     LogReply,
     Position,
+    RecoverReply,
+    RecoverRequest,
     SnapshotReply,
 )
 
@@ -56,12 +59,13 @@ class StickLine(httpx.BaseTransport):
         self._heads: dict[str, Place] = {}
         self._judged: dict[tuple[str, str, str], int] = {}
         self._durable_through = 0
+        self._numbers = RecordedNumbers()
         self._pages: dict[str, list[_Span]] = {}
         self._parts: dict[str, list[_Span]] = {}
         for place, answer in answers:
             self._exact[answer.request, answer.body] = place
             self._remember_judgement(answer)
-            if answer.status == httpx.codes.OK and answer.request.startswith("GET "):
+            if answer.status == httpx.codes.OK:
                 self._remember(place, answer)
 
     def _remember_judgement(self, answer: Answer) -> None:
@@ -74,6 +78,10 @@ class StickLine(httpx.BaseTransport):
         path, names = _split(answer.request)
         if path[0] == "heads" and "pos" not in names and "mark" not in names:
             self._heads[names.get("scope", "")] = place
+        elif path[0] == "recover":
+            self._numbers.note(
+                decoded(answer.body, RecoverRequest), decoded(answer.content, RecoverReply)
+            )
         elif path[0] == "hello":
             self._durable_through = decoded(answer.content, HelloReply).durable_through
         elif path[0] == "log":
@@ -134,12 +142,12 @@ class StickLine(httpx.BaseTransport):
         exact = self._exact.get((asked, body))
         if exact is not None:
             return _forgetting_nothing(path, self._answer(exact))
-        if not asked.startswith("GET "):
-            raise ValueError("not on the stick")
+        if path[0] == "recover":
+            return self._recovered(asked, body)
         if path[0] == "hello":
             # Asked for by name: which keys are believed by now is no matter.
             asked = f"GET {_ROOT}hello?incarnation={names.get('incarnation', '')}"
-            return self._answer(self._exact[asked, b""])
+            return _forgetting_nothing(path, self._answer(self._exact[asked, b""]))
         if path[0] == "heads" and names.get("scope", "") in self._heads:
             found = self._answer(self._heads[names["scope"]])
             return _within(found, names)
@@ -153,6 +161,10 @@ class StickLine(httpx.BaseTransport):
             part = _slice(decoded(found.content, SnapshotReply), first, first + buckets)
             return _cut(found, part)
         raise ValueError("not on the stick")
+
+    def _recovered(self, asked: str, body: bytes) -> Answer:
+        reply = self._numbers.answer(decoded(body, RecoverRequest))
+        return Answer(asked, body, httpx.codes.OK, MSGPACK, msgspec.msgpack.encode(reply))
 
     def _answer(self, place: Place) -> Answer:
         return decoded(self._reader.message(place), Answer)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mykey_tui.store.counter_store import CounterStore
-from mykey_tui.store.freshness import is_clock_doubtful
+from mykey_tui.store.freshness import CLOCK_DOUBT_SECONDS, is_clock_doubtful
 from mykey_tui.store.suspending import SuspensionHead
 from mykey_tui.sync.plan import is_behind
 from mykey_tui.sync.stick import StickLine
@@ -11,13 +11,14 @@ from mykey_tui.wire.messages import SUSPENSION_PREFIX, HeadReply
 
 
 def moment_of(store: CounterStore, made_at: int) -> int:
-    """As of when the reply's rows are: its own time, and never later than now.
+    """As of when the reply's rows are: its own time, or now where that time has not come.
 
-    A server's clock may have stood in the future; so may rows not. Where this box's clock is plainly
-    wrong, nothing but the reply tells what time it is.
+    A server's clock may have stood in the future; its rows may not. The two clocks may differ a
+    little, and where this box's is plainly wrong, nothing but the reply tells what time it is.
     """
     now = int(store.clock_time())
-    return made_at if is_clock_doubtful(now, 0) else min(made_at, now)
+    is_ahead = made_at > now + CLOCK_DOUBT_SECONDS
+    return now if is_ahead and not is_clock_doubtful(now, 0) else made_at
 
 
 def is_newer(store: CounterStore, line: StickLine, made_at: int, moment: int) -> bool:

@@ -15,7 +15,9 @@ from mykey_server.services import backups
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import LineError, StoreError
 from mykey_tui.store.counter_store import CounterStore
-from mykey_tui.sync import bundle
+from mykey_tui.sync import bundle, stick_news
+from mykey_tui.sync.stick_numbers import RecordedNumbers
+from mykey_tui.wire.messages import KnownItem, RecoveredItem, RecoverReply, RecoverRequest
 from tests.unit.sync.conftest import Counter, Site
 from tests.unit.sync.test_by_stick import Sticks, service_ids
 
@@ -176,7 +178,7 @@ def test_no_round_on_the_line_gets_in_between_while_a_reply_is_taken_in(
     site.clock.offset += timedelta(seconds=3)
     reply, _ = sticks.carry(sticks.export(counter))
     counter.queue(2)
-    judge, met = bundle.is_newer, []
+    judge, met = stick_news.is_newer, []
 
     def judge_and_sync(*arguments: Any) -> bool:
         newer = judge(*arguments)
@@ -253,3 +255,56 @@ def test_a_box_whose_clock_is_plainly_wrong_believes_the_replys_time(
     age = counter.store.pull_age_seconds()
     assert age is not None
     assert age < 60
+
+
+def test_a_moved_file_gets_its_numbers_by_stick_although_people_go_on_coming(
+    site: Site, sticks: Sticks
+) -> None:
+    counter = site.enrol(site.add_provider())
+    counter.queue(1)
+    sticks.there_and_back(counter)
+    counter.queue(2)
+    counter = Image(counter).put_back(site, same_file=False)
+    assert counter.store.progress().recover_due
+    for number in (3, 4):
+        export = sticks.export(counter)
+        counter.queue(number)  # while the stick is away
+        reply, _ = sticks.carry(export)
+        site.clock.offset += timedelta(seconds=2)
+        sticks.take(counter, reply)
+        assert not counter.store.progress().recover_due
+    sticks.there_and_back(counter)
+    assert service_ids(site) == [f"000000000{n}" for n in (1, 2, 3, 4)]
+    assert counter.store.unsent() == 0
+
+
+def recover_request(*items: KnownItem, incarnation: bytes = bytes(16)) -> RecoverRequest:
+    device = "00000000-0000-4000-8000-000000000000"
+    return RecoverRequest(device, incarnation, "A-alpha1-0001", list(items))
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        recover_request(KnownItem(5, b"o" * 32)),
+        recover_request(KnownItem(4, b"d" * 32), KnownItem(5, b"e" * 32)),
+        recover_request(KnownItem(6, b"f" * 32)),
+        recover_request(KnownItem(5, b"o" * 32), KnownItem(6, b"f" * 32)),
+        recover_request(KnownItem(5, b"e" * 32), incarnation=b"i" * 16),
+    ],
+    ids=["other-content", "not-asked", "without-the-newest", "another-newest", "another-file"],
+)
+def test_numbers_that_a_stick_cannot_know_of_wait_for_the_next_one(asked: RecoverRequest) -> None:
+    numbers = RecordedNumbers()
+    reply = RecoverReply("e", 1, bytes(16), [RecoveredItem(5, "same")])
+    numbers.note(recover_request(KnownItem(5, b"e" * 32)), reply)
+    with pytest.raises(ValueError, match="asked"):
+        numbers.answer(asked)
+
+
+def test_numbers_given_behind_the_recorded_ones_are_unknown_to_the_server() -> None:
+    numbers = RecordedNumbers()
+    reply = RecoverReply("e", 1, bytes(16), [RecoveredItem(5, "same")])
+    numbers.note(recover_request(KnownItem(5, b"e" * 32)), reply)
+    told = numbers.answer(recover_request(KnownItem(5, b"e" * 32), KnownItem(6, b"f" * 32)))
+    assert [(item.mid, item.state) for item in told.items] == [(5, "same"), (6, "unknown")]
