@@ -17,9 +17,14 @@ from mykey_tui.sync.stick import decoded
 from mykey_tui.wire.bundle import Answer
 from mykey_tui.wire.messages import Position, PushReply, PushRequest, item_hash
 
+_PUT_OFF = frozenset({"held", "retry"})
+
 
 def settle_carried(store: CounterStore, answer: Answer) -> Settled:
-    """Take in what the server said to a push, for what is still open here; for nothing else.
+    """Take in what the server decided of a push, for what is still open here; for nothing else.
+
+    What it held or put off is no verdict, and no try is counted for it: the same stick may come any
+    number of times. The round over a newer stick counts one, as every round does.
 
     Where a number has another content here, or was never given, this file is a copy: its numbers are
     drawn anew before anything is sent (`CounterStore.require_recovery`).
@@ -30,17 +35,19 @@ def settle_carried(store: CounterStore, answer: Answer) -> Settled:
     """
     request = decoded(answer.body, PushRequest)
     reply = read_verdicts(Reply(answer.status, answer.content_type, answer.content))
+    final = {verdict.mid for verdict in reply.items if verdict.verdict not in _PUT_OFF}
     here = store.unsent_hashes(
         (item.mid for item in request.items), incarnation=request.incarnation
     )
     same = [item.mid for item in request.items if here.get(item.mid) == item_hash(item)]
     if len(same) < len(here) or _names_what_is_not_given(store, request):
         store.require_recovery()
+    decided = [mid for mid in same if mid in final]
     known = store.progress()
-    if not same or not _is_of_our_history(known, request, reply):
+    if not decided or not _is_of_our_history(known, request, reply):
         return Settled()
     reply = _not_behind(reply, known.mark)
-    return store.settle(reply, sent=same, incarnation=request.incarnation)
+    return store.settle(reply, sent=decided, incarnation=request.incarnation)
 
 
 def _names_what_is_not_given(store: CounterStore, request: PushRequest) -> bool:

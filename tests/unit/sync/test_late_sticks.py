@@ -11,10 +11,13 @@ import httpx
 import pytest
 
 from mykey_server.database import writing
-from mykey_server.services import backups
+from mykey_server.services import backups, prove
+from mykey_server.services.decide import UNDECIDABLE
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import LineError, StoreError
 from mykey_tui.store.counter_store import CounterStore
+from mykey_tui.store.tables import MutationState
+from mykey_tui.store.verdicts import TRIES_MAX
 from mykey_tui.sync import bundle, stick_news
 from mykey_tui.sync.stick_numbers import RecordedNumbers
 from mykey_tui.wire.messages import KnownItem, RecoveredItem, RecoverReply, RecoverRequest
@@ -308,3 +311,18 @@ def test_numbers_given_behind_the_recorded_ones_are_unknown_to_the_server() -> N
     numbers.note(recover_request(KnownItem(5, b"e" * 32)), reply)
     told = numbers.answer(recover_request(KnownItem(5, b"e" * 32), KnownItem(6, b"f" * 32)))
     assert [(item.mid, item.state) for item in told.items] == [(5, "same"), (6, "unknown")]
+
+
+def test_the_same_stick_three_times_parks_nothing_of_what_is_held(
+    site: Site, sticks: Sticks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counter = site.enrol(site.add_provider())
+    counter.queue(1)
+    with monkeypatch.context() as server:
+        server.setattr(prove, "_believe", lambda *_: UNDECIDABLE)
+        reply, _ = sticks.carry(sticks.export(counter))
+    for _ in range(TRIES_MAX):
+        sticks.take(counter, reply)
+    (waiting,) = counter.store.queue()
+    assert waiting.state is MutationState.WAITING
+    assert counter.store.unsent() == 1
