@@ -12,7 +12,7 @@ import pytest
 
 from mykey_server.database import writing
 from mykey_server.services import backups, prove
-from mykey_server.services.decide import UNDECIDABLE
+from mykey_server.services.proof import UNDECIDABLE
 from mykey_tui.domain.codes import Code
 from mykey_tui.domain.errors import LineError, StoreError
 from mykey_tui.store.counter_store import CounterStore
