@@ -125,7 +125,8 @@ def read_server(file: Path) -> ServerState:
                 "SELECT device_id, incarnation, mid, verdict, kind FROM mutation"
             ).all()
             rows = list(admin.list_links(connection, None))
-            seq, digest = connection.exec_driver_sql("SELECT seq, digest FROM scope").one()
+            scope = connection.exec_driver_sql("SELECT seq, digest FROM scope").one_or_none()
+            seq, digest = scope or (0, EMPTY_DIGEST)  # missing: the check has found it
             places = connection.exec_driver_sql("SELECT seq, digest FROM scope_history").all()
     finally:
         engine.dispose()

@@ -151,6 +151,15 @@ async def test_the_check_finds_a_bucket_that_does_not_fit(server: Server, counte
     assert [(finding.check, finding.subject) for finding in bad] == [("buckets", counter.scope)]
 
 
+async def test_the_check_says_that_a_scopes_own_row_is_missing(
+    server: Server, counter: Counter
+) -> None:
+    """A torn disk: the check is what one looks at it with, and must not stumble over it itself."""
+    write(server.core.engine, lambda connection: connection.execute(text("DELETE FROM scope")))
+    bad = [finding for finding in self_check(server.core.engine) if not finding.ok]
+    assert [(finding.check, finding.subject) for finding in bad] == [("seq", counter.scope)]
+
+
 async def test_a_part_of_another_epoch_is_reset(counter: Counter) -> None:
     asked = f"/v1/snapshot/{'0' * 16}/{counter.scope}/0"
     assert await problem_of(counter, asked) == (409, "reset", "epoch")

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import Connection, Engine, bindparam, func, select
+from sqlalchemy.exc import NoResultFound
 
 from mykey_server.database import reading
 from mykey_server.services.enginecheck import Finding, check_engine
@@ -65,7 +66,10 @@ def _check_keys(connection: Connection) -> list[Finding]:
 def _check_scope(connection: Connection, feed: Feed, provider: Provider) -> list[Finding]:
     """Compare rows, buckets, scope digest, newest seq and newest place of one scope."""
     subject = feed.prefix + provider.scope
-    head = feed.head(connection, provider.scope)
+    try:
+        head = feed.head(connection, provider.scope)
+    except NoResultFound:
+        return [Finding("seq", subject, ok=False, detail="the scope's own row is missing")]
     parts, newest = [0] * BUCKETS, 0
     for token, binding, service_id, status, seq in _all_rows(connection, feed, provider.scope):
         parts[token[0]] += digest.weight(provider.digest_key, token, binding, service_id, status)
