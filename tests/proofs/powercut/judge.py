@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from mykey_tui.domain.errors import MyKeyError
 from mykey_tui.store.progress import Progress
@@ -48,7 +48,7 @@ def faults_of(image: Image, folder: Path) -> list[str]:
     image.write(folder)
     try:
         return [*counter_faults(folder / "counter", said), *server_faults(folder, said)]
-    except (MyKeyError, DBAPIError) as error:
+    except (MyKeyError, SQLAlchemyError) as error:
         return [f"does not open: {error!r}"]
     finally:
         shutil.rmtree(folder)
