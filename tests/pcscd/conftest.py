@@ -1,6 +1,5 @@
 """Real pcscd, real libpcsclite, real pyscard; only the plastic is missing."""
 
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -17,7 +16,9 @@ from mykey_tui.reader.vpcd import hold_card
 from mykey_tui.simulated.cards import make_card
 from tests.pcscd.looking import settle
 from tests.pcscd.private_pcscd import SLOTS, CannotRunError, PrivatePcscd
-from tests.tmux.conftest import Terminals
+from tests.tmux.conftest import terminals
+
+__all__ = ["terminals"]  # a fixture: pytest finds it here
 
 Lay = Callable[..., AbstractContextManager[list[bytes]]]
 
@@ -89,17 +90,6 @@ def lay(pcscd: PrivatePcscd, pulled_at: dict[int, float]) -> Lay:
             settle(name)
 
     return laid
-
-
-@pytest.fixture
-def terminals() -> Iterator[Terminals]:
-    if shutil.which("tmux") is None:
-        pytest.skip("tmux is not installed")
-    started = Terminals()
-    try:
-        yield started
-    finally:
-        started.close()
 
 
 @pytest.fixture
